@@ -1,0 +1,15 @@
+import { UsageError } from './failure.ts'
+
+interface InputSchema<T> {
+  safeParse(
+    value: unknown,
+  ): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } }
+}
+
+/** Checks the input of a call before it is made, so that a bad argument is a usage error and needs no connection. */
+export const checkInput = <T>(schema: InputSchema<T>, value: unknown): T => {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new UsageError(`${issue?.path.map(String).join('.') || 'input'}: ${issue?.message ?? 'is not valid'}`)
+}

@@ -1,0 +1,63 @@
+import { migrate, migrationStatus } from '@sonde/database'
+import type { Command } from 'commander'
+import { UsageError } from './core/failure.ts'
+import { withExamples } from './core/options.ts'
+import { formatInstant } from './print/units.ts'
+import { print, printJson, printTable } from './print/output.ts'
+import type { Tone } from './print/tone.ts'
+
+interface MigrateFlags {
+  databaseUrl?: string
+  json?: boolean
+}
+
+const databaseUrlOf = (flags: MigrateFlags): string => {
+  const url = flags.databaseUrl ?? process.env['DATABASE_URL']
+  if (url === undefined || url === '') {
+    throw new UsageError('Set DATABASE_URL, or --database-url, to the PostgreSQL to migrate.')
+  }
+  return url
+}
+
+const TONES: Record<string, Tone> = { applied: 'good', pending: 'warning', edited: 'bad', unknown: 'warning' }
+
+/** Adds `sonde migrate up` and `sonde migrate status`. */
+export const addMigrateCommand = (program: Command): void => {
+  const group = withExamples(
+    program.command('migrate').description('bring the database to the schema of this version'),
+    'sonde migrate up',
+    'sonde migrate status',
+  )
+  const add = (name: string, description: string): Command =>
+    group
+      .command(name)
+      .description(description)
+      .option('--database-url <url>', 'PostgreSQL to migrate (DATABASE_URL)')
+      .option('--json', 'print JSON')
+
+  withExamples(
+    add('up', 'apply the migrations that the database lacks').action(async (flags: MigrateFlags) => {
+      const { applied } = await migrate(databaseUrlOf(flags))
+      if (flags.json === true) return printJson({ applied })
+      for (const name of applied) await print(`applied ${name}`)
+      await print(applied.length === 0 ? 'The database is up to date.' : `${applied.length} applied.`)
+    }),
+    'DATABASE_URL=postgres://127.0.0.1/sonde sonde migrate up',
+  )
+  withExamples(
+    add('status', 'show which migrations are applied; changes nothing').action(async (flags: MigrateFlags) => {
+      const migrations = await migrationStatus(databaseUrlOf(flags))
+      if (flags.json === true) return printJson({ migrations })
+      await printTable(
+        [{ title: 'VERSION', align: 'right' }, { title: 'STATE' }, { title: 'APPLIED' }, { title: 'NAME' }],
+        migrations.map(({ version, name, state, appliedAt }) => [
+          String(version),
+          { text: state, tone: TONES[state] ?? 'dim' },
+          appliedAt === undefined ? '-' : formatInstant(appliedAt.toISOString()),
+          name,
+        ]),
+      )
+    }),
+    'DATABASE_URL=postgres://127.0.0.1/sonde sonde migrate status',
+  )
+}

@@ -1,0 +1,84 @@
+import { newId, systemClock } from '@sonde/contracts'
+import { migrationStatus, openDatabase } from '@sonde/database'
+import { pino } from 'pino'
+import { captureRoutes, startCaptures } from './captures/index.ts'
+import type { Config } from './config.ts'
+import { createAuthenticate } from './core/authenticate.ts'
+import { createEvents } from './core/events.ts'
+import { healthRoutes } from './core/health.ts'
+import { createHttpServer, listenOn } from './core/http.ts'
+import { createMetrics } from './core/metrics.ts'
+import { pause } from './core/loop.ts'
+import type { Resources } from './core/resources.ts'
+import { createWebSocketServer } from './core/websocket.ts'
+import { startNodes } from './nodes/index.ts'
+import { appRouter } from './router.ts'
+
+/** A running control plane. Dispose to drain and stop it. */
+export interface ControlPlane extends AsyncDisposable {
+  readonly url: string
+}
+
+/** In-flight requests may take this long once the process is told to stop, in milliseconds. */
+const FINISH_MS = 10_000
+
+/**
+ * Starts one control-plane replica. Throws a `SondeError` with what to do when the database cannot be used or the port
+ * is taken; nothing is left running then.
+ */
+export const startApp = async (config: Config): Promise<ControlPlane> => {
+  await using starting = new AsyncDisposableStack()
+  const clock = systemClock
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const metrics = createMetrics()
+  const replicaId = newId()
+
+  const database = starting.use(
+    openDatabase({
+      url: config.databaseUrl,
+      maxConnections: config.databaseConnections,
+      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost; the pool replaces it'),
+    }),
+  )
+  await migrationStatus(config.databaseUrl, { requireCurrent: true })
+
+  const events = starting.use(
+    createEvents({ db: database.db, databaseUrl: config.databaseUrl, replicaId, clock, log, metrics }),
+  )
+  const stopping = new AbortController()
+  const resources: Resources = {
+    config,
+    db: database.db,
+    clock,
+    log: log.child({ replicaId }),
+    events,
+    metrics,
+    replicaId,
+    stopping: stopping.signal,
+  }
+  const authenticate = createAuthenticate(database.db, () => clock.monotonicMs())
+  const loops = [startNodes(resources), startCaptures(resources)]
+  starting.defer(async () => {
+    await Promise.all(loops)
+  })
+
+  const routes = [...healthRoutes(resources), ...captureRoutes(resources)]
+  const server = createHttpServer({ resources, authenticate, appRouter, routes })
+  starting.defer(async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeIdleConnections()
+    const impatient = setTimeout(() => server.closeAllConnections(), FINISH_MS)
+    await closed
+    clearTimeout(impatient)
+  })
+  starting.use(createWebSocketServer({ server, resources, authenticate, appRouter }))
+  starting.defer(async () => {
+    stopping.abort()
+    await pause(clock, config.drainWaitMs, new AbortController().signal)
+  })
+  const url = await listenOn(server, config.host, config.port)
+  resources.log.info({ url }, 'listening')
+
+  const running = starting.move()
+  return { url, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

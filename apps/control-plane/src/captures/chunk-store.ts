@@ -1,0 +1,258 @@
+import type { ChunkHeader } from '@sonde/capture-format/chunk'
+import type { Schema } from '@sonde/database'
+import { sql, type Kysely, type Transaction } from 'kysely'
+
+/** A capture as the chunk tables find it: `partitionDay` (`YYYY-MM-DD`) leads every key. */
+export interface CaptureRef {
+  id: string
+  partitionDay: string
+}
+
+export interface SegmentRef {
+  captureId: string
+  segmentNo: number
+}
+
+/** A chunk without its lines. Event times in microseconds, -1 where no line has one. */
+export interface ChunkFact {
+  seq: number
+  rawBytes: number
+  lineCount: number
+  firstEventUs: number
+  lastEventUs: number
+  sha256: Buffer
+}
+
+export interface FactPage {
+  /** Only chunks above this seq, ascending. */
+  afterSeq?: number
+  /** Only chunks below this seq, the newest first; not together with `afterSeq`. */
+  beforeSeq?: number
+  limit: number
+}
+
+/** Facts of one segment's chunks, ascending unless `beforeSeq` is given. No body is read. */
+export const readChunkFacts = async (
+  db: Kysely<Schema>,
+  at: CaptureRef & { segmentNo: number },
+  page: FactPage,
+): Promise<ChunkFact[]> => {
+  const { afterSeq, beforeSeq, limit } = page
+  const rows = await db
+    .selectFrom('capture_chunks')
+    .select(['seq', 'raw_bytes', 'line_count', 'first_event_us', 'last_event_us', 'sha256'])
+    .where('partition_day', '=', at.partitionDay)
+    .where('capture_id', '=', at.id)
+    .where('segment_no', '=', at.segmentNo)
+    .$if(afterSeq !== undefined, (query) => query.where('seq', '>', afterSeq ?? -1))
+    .$if(beforeSeq !== undefined, (query) => query.where('seq', '<', beforeSeq ?? 0))
+    .orderBy('seq', beforeSeq === undefined ? 'asc' : 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({
+    seq: row.seq,
+    rawBytes: row.raw_bytes,
+    lineCount: row.line_count,
+    firstEventUs: row.first_event_us,
+    lastEventUs: row.last_event_us,
+    sha256: row.sha256,
+  }))
+}
+
+/** A chunk with its lines as they were sent. */
+export interface StoredChunk {
+  segmentNo: number
+  seq: number
+  rawBytes: number
+  encoding: number
+  dialect: number
+  body: Buffer
+}
+
+/** For each wanted segment its first committed chunk at or above `seq`, in one statement; none where there is no such chunk. */
+export const readNextChunks = async (
+  db: Kysely<Schema>,
+  capture: CaptureRef,
+  wanted: { segmentNo: number; seq: number }[],
+): Promise<StoredChunk[]> => {
+  const { rows } = await sql<StoredChunk>`
+    select c.segment_no as "segmentNo", c.seq, c.raw_bytes as "rawBytes", c.encoding, c.dialect, c.body
+    from unnest(${wanted.map((each) => each.segmentNo)}::int[], ${wanted.map((each) => each.seq)}::bigint[])
+      as wanted (segment_no, seq)
+    cross join lateral (
+      select * from capture_chunks
+      where partition_day = ${capture.partitionDay} and capture_id = ${capture.id}
+        and segment_no = wanted.segment_no and seq >= wanted.seq
+      order by seq limit 1
+    ) c`.execute(db)
+  return rows
+}
+
+export interface SegmentEnd {
+  segmentNo: number
+  targetHost: string
+  targetPort: number
+  /** Of its newest committed chunk; null when it has none. */
+  lastSeq: number | null
+}
+
+/** Every segment of a capture with where its committed chunks end now. */
+export const readSegmentEnds = async (db: Kysely<Schema>, capture: CaptureRef): Promise<SegmentEnd[]> => {
+  const { rows } = await sql<SegmentEnd>`
+    select s.segment_no as "segmentNo", s.target_host as "targetHost", s.target_port as "targetPort",
+      (select c.seq from capture_chunks c
+        where c.partition_day = ${capture.partitionDay} and c.capture_id = s.capture_id and c.segment_no = s.segment_no
+        order by c.seq desc limit 1) as "lastSeq"
+    from capture_segments s where s.capture_id = ${capture.id} order by s.segment_no`.execute(db)
+  return rows
+}
+
+export interface AcceptingSegment extends SegmentRef {
+  storage: 'open' | 'reconciling' | 'complete' | 'incomplete'
+  nodeId: string
+  partitionDay: string
+}
+
+/**
+ * Locks those of the segments that the holder of a node token may write to, in the order of their keys, so that two
+ * uploads never wait for each other in a ring. Segments of other owners and sessions are neither locked nor returned.
+ */
+export const lockSegments = async (
+  trx: Transaction<Schema>,
+  refs: SegmentRef[],
+  holder: { participantId: string; sessionId: string },
+): Promise<AcceptingSegment[]> => {
+  const { rows } = await sql<AcceptingSegment>`
+    select s.capture_id as "captureId", s.segment_no as "segmentNo", s.storage, s.node_id as "nodeId",
+      c.partition_day as "partitionDay"
+    from capture_segments s
+    join captures c on c.id = s.capture_id
+    join runtime_nodes n on n.node_id = s.node_id
+    where c.session_id = ${holder.sessionId} and n.owner_id = ${holder.participantId}
+      and (s.capture_id, s.segment_no) in (
+        select * from unnest(${refs.map((ref) => ref.captureId)}::uuid[], ${refs.map((ref) => ref.segmentNo)}::int[]))
+    order by s.capture_id, s.segment_no
+    for no key update of s`.execute(trx)
+  return rows
+}
+
+/** Which of these captures are in the session. */
+export const capturesInSession = async (
+  db: Kysely<Schema>,
+  captureIds: string[],
+  sessionId: string,
+): Promise<Set<string>> => {
+  const rows = await db
+    .selectFrom('captures')
+    .select('id')
+    .where('session_id', '=', sessionId)
+    .where('id', 'in', captureIds)
+    .execute()
+  return new Set(rows.map((row) => row.id))
+}
+
+/** A verified chunk and the segment that takes it. */
+export interface NewChunk {
+  segment: AcceptingSegment
+  header: ChunkHeader
+  dialect: number
+  flags: number
+  body: Buffer
+  summary: Buffer
+}
+
+/** What names a chunk within one statement's answer. */
+export const chunkKey = (captureId: string, segmentNo: number, seq: number): string =>
+  `${captureId}/${segmentNo}/${seq}`
+
+/** Inserts chunks whose numbers are free; answers the keys of those that it stored. Each number at most once in `chunks`. */
+export const insertChunks = async (trx: Transaction<Schema>, chunks: NewChunk[]): Promise<Set<string>> => {
+  const rows = await trx
+    .insertInto('capture_chunks')
+    .values(
+      chunks.map(({ segment, header, dialect, flags, body }) => ({
+        partition_day: segment.partitionDay,
+        capture_id: segment.captureId,
+        segment_no: segment.segmentNo,
+        seq: header.seq,
+        node_id: segment.nodeId,
+        raw_bytes: header.rawBytes,
+        line_count: header.lineCount,
+        first_event_us: header.firstEventUs,
+        last_event_us: header.lastEventUs,
+        sha256: Buffer.from(header.sha256),
+        encoding: header.encoding,
+        dialect,
+        flags,
+        policy_revision: header.policyRevision,
+        origin: header.isRepair ? ('repair' as const) : ('live' as const),
+        body,
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(['capture_id', 'segment_no', 'seq'])
+    .execute()
+  return new Set(rows.map((row) => chunkKey(row.capture_id, row.segment_no, row.seq)))
+}
+
+/** Inserts the summaries of newly stored chunks. */
+export const insertSummaries = async (trx: Transaction<Schema>, chunks: NewChunk[]): Promise<void> => {
+  await trx
+    .insertInto('capture_summaries')
+    .values(
+      chunks.map(({ segment, header, summary }) => ({
+        partition_day: segment.partitionDay,
+        capture_id: segment.captureId,
+        segment_no: segment.segmentNo,
+        seq: header.seq,
+        body: summary,
+      })),
+    )
+    .execute()
+}
+
+/** SHA-256 of what is stored under the numbers of these chunks, by key. */
+export const readStoredHashes = async (
+  db: Kysely<Schema>,
+  chunks: Pick<NewChunk, 'segment' | 'header'>[],
+): Promise<Map<string, Buffer>> => {
+  const { rows } = await sql<{ capture_id: string; segment_no: number; seq: number; sha256: Buffer }>`
+    select c.capture_id, c.segment_no, c.seq, c.sha256
+    from unnest(
+      ${chunks.map(({ segment }) => segment.partitionDay)}::date[],
+      ${chunks.map(({ segment }) => segment.captureId)}::uuid[],
+      ${chunks.map(({ segment }) => segment.segmentNo)}::int[],
+      ${chunks.map(({ header }) => header.seq)}::bigint[]) as wanted (partition_day, capture_id, segment_no, seq)
+    join capture_chunks c using (partition_day, capture_id, segment_no, seq)`.execute(db)
+  return new Map(rows.map((row) => [chunkKey(row.capture_id, row.segment_no, row.seq), row.sha256]))
+}
+
+/** What an upload adds to one segment. Event times null where no new line has one. */
+export interface SegmentGrowth extends SegmentRef {
+  bytes: number
+  lines: number
+  chunks: number
+  firstEventUs: number | null
+  lastEventUs: number | null
+}
+
+/** Adds to the totals of segments that {@link lockSegments} holds. */
+export const growSegments = async (trx: Transaction<Schema>, growths: SegmentGrowth[]): Promise<void> => {
+  await sql`
+    update capture_segments s set
+      byte_count = s.byte_count + g.bytes,
+      line_count = s.line_count + g.lines,
+      chunk_count = s.chunk_count + g.chunks,
+      first_event_us = least(s.first_event_us, g.first_event_us),
+      last_event_us = greatest(s.last_event_us, g.last_event_us)
+    from unnest(
+      ${growths.map((each) => each.captureId)}::uuid[],
+      ${growths.map((each) => each.segmentNo)}::int[],
+      ${growths.map((each) => each.bytes)}::bigint[],
+      ${growths.map((each) => each.lines)}::bigint[],
+      ${growths.map((each) => each.chunks)}::bigint[],
+      ${growths.map((each) => each.firstEventUs)}::bigint[],
+      ${growths.map((each) => each.lastEventUs)}::bigint[])
+      as g (capture_id, segment_no, bytes, lines, chunks, first_event_us, last_event_us)
+    where s.capture_id = g.capture_id and s.segment_no = g.segment_no`.execute(trx)
+}

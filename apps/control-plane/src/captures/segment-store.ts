@@ -1,0 +1,108 @@
+import type { Slice } from '@sonde/contracts'
+import type { Captures, Schema } from '@sonde/database'
+import { sql, type Selectable, type Transaction } from 'kysely'
+import { remaining, type Amount, type Share } from './budget.ts'
+import { isLive, nextSegmentStatus, type SegmentEvent } from './lifecycle.ts'
+import type { SegmentRow } from './store.ts'
+
+type Trx = Transaction<Schema>
+export type CaptureRow = Selectable<Captures>
+
+/** A capture and its segments, all locked, by what the database's clock says now. */
+export interface LockedCapture {
+  capture: CaptureRow
+  segments: SegmentRow[]
+  now: Date
+}
+
+/**
+ * Locks a capture, then its segments in their order: the one order in which anything takes these rows, uploads included, so
+ * that no two of them wait for each other. Undefined when there is no such capture.
+ */
+export const lockCapture = async (trx: Trx, captureId: string): Promise<LockedCapture | undefined> => {
+  const capture = await trx
+    .selectFrom('captures')
+    .selectAll()
+    .where('id', '=', captureId)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  if (!capture) return undefined
+  const segments = await trx
+    .selectFrom('capture_segments')
+    .selectAll()
+    .where('capture_id', '=', captureId)
+    .orderBy('segment_no')
+    .forNoKeyUpdate()
+    .execute()
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(trx)
+  return { capture, segments, now: rows[0]!.now }
+}
+
+export interface SegmentChange {
+  event: SegmentEvent
+  outcome?: SegmentRow['outcome']
+  reason?: string | null
+  detail?: string | null
+  storage?: SegmentRow['storage']
+  set?: { manifest?: string; missing?: string; server_version?: string | null; scanner_dialect?: string }
+}
+
+/**
+ * Applies an event to a locked segment, in the database and in the row given. False when the event cannot happen in the
+ * segment's status: nothing is changed then, since a final state stays as it is.
+ */
+export const changeSegment = async (trx: Trx, segment: SegmentRow, change: SegmentChange): Promise<boolean> => {
+  const outcome = change.outcome ?? segment.outcome
+  const status = nextSegmentStatus(segment.status, change.event, outcome)
+  if (status === null) return false
+  const ended = !isLive(status)
+  const row = await trx
+    .updateTable('capture_segments')
+    .set({
+      status,
+      outcome,
+      ...(change.reason !== undefined && { termination_reason: change.reason }),
+      ...(change.detail !== undefined && { termination_detail: change.detail }),
+      ...(change.storage !== undefined && { storage: change.storage }),
+      ...(change.event === 'begun' && { begun_at: sql<Date>`clock_timestamp()` }),
+      ...(ended && { ended_at: sql<Date>`clock_timestamp()` }),
+      ...change.set,
+    })
+    .where('capture_id', '=', segment.capture_id)
+    .where('segment_no', '=', segment.segment_no)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  Object.assign(segment, row)
+  return true
+}
+
+/** Records a granted slice on a locked segment. */
+export const grantSlice = async (trx: Trx, segment: SegmentRow, slice: Slice): Promise<void> => {
+  const row = await trx
+    .updateTable('capture_segments')
+    .set({
+      slice_no: slice.sliceNo,
+      granted_bytes: segment.granted_bytes + slice.bytes,
+      granted_lines: segment.granted_lines + slice.lines,
+      last_bytes: slice.lastBytes,
+      last_lines: slice.lastLines,
+    })
+    .where('capture_id', '=', segment.capture_id)
+    .where('segment_no', '=', segment.segment_no)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  Object.assign(segment, row)
+}
+
+/** What of the caps of a locked capture no segment holds. */
+export const remainingOf = ({ capture, segments }: LockedCapture): Amount =>
+  remaining(
+    { bytes: capture.byte_cap, lines: capture.line_cap },
+    segments.map((segment): Share => ({
+      live: isLive(segment.status) && segment.status !== 'closing',
+      grantedBytes: segment.granted_bytes,
+      grantedLines: segment.granted_lines,
+      usedBytes: segment.recorded_bytes,
+      usedLines: segment.recorded,
+    })),
+  )

@@ -1,0 +1,177 @@
+import {
+  requireSchema,
+  scopeSchema,
+  type Capture,
+  type CaptureStatus,
+  type CaptureSummary,
+  type Segment,
+  type TerminationReason,
+} from '@sonde/contracts'
+import type { CaptureSegments, Schema } from '@sonde/database'
+import { sql, type Kysely, type Selectable, type Transaction } from 'kysely'
+
+/** A pool or a transaction. */
+export type Db = Kysely<Schema> | Transaction<Schema>
+export type SegmentRow = Selectable<CaptureSegments>
+
+const toSegment = (row: SegmentRow): Segment => ({
+  segmentNo: row.segment_no,
+  targetId: row.target_id,
+  targetHost: row.target_host,
+  targetPort: row.target_port,
+  targetKind: row.target_kind,
+  nodeId: row.node_id,
+  role: row.role,
+  shard: row.shard,
+  status: row.status,
+  storage: row.storage,
+  outcome: row.outcome,
+  terminationReason: row.termination_reason as TerminationReason | null,
+  terminationDetail: row.termination_detail,
+  begunAt: row.begun_at?.toISOString() ?? null,
+  endedAt: row.ended_at?.toISOString() ?? null,
+  firstEventUs: row.first_event_us,
+  lastEventUs: row.last_event_us,
+  counters: {
+    received: row.received,
+    recorded: row.recorded,
+    filtered: row.filtered,
+    sampledOut: row.sampled_out,
+    ownTraffic: row.own_traffic,
+    malformed: row.malformed,
+    cut: row.cut,
+    dropped: row.dropped,
+    recordedBytes: row.recorded_bytes,
+  },
+  lagMs: row.lag_ms,
+  byteCount: row.byte_count,
+  lineCount: row.line_count,
+  chunkCount: row.chunk_count,
+  missing: row.missing,
+  serverVersion: row.server_version,
+})
+
+/** Totals of a capture are the sums of its segments, so that an upload locks segments only and never the capture. */
+const capturesWithTotals = (db: Db) =>
+  db
+    .selectFrom('captures as c')
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('capture_segments as s')
+          .whereRef('s.capture_id', '=', 'c.id')
+          .select([
+            sql<number>`coalesce(sum(s.byte_count), 0)::int8`.as('byte_count'),
+            sql<number>`coalesce(sum(s.line_count), 0)::int8`.as('line_count'),
+            sql<number>`count(*)::int8`.as('segment_count'),
+          ])
+          .as('totals'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('c')
+    .select(['totals.byte_count', 'totals.line_count', 'totals.segment_count'])
+
+type Row = Awaited<ReturnType<ReturnType<typeof capturesWithTotals>['executeTakeFirstOrThrow']>>
+
+const toSummary = (row: Row): CaptureSummary => ({
+  id: row.id,
+  sessionId: row.session_id,
+  status: row.status,
+  source: row.source,
+  requestedBy: row.requested_by,
+  reasonText: row.reason_text,
+  scope: scopeSchema.parse(row.scope),
+  require: requireSchema.parse(row.require),
+  createdAt: row.created_at.toISOString(),
+  startedAt: row.started_at?.toISOString() ?? null,
+  endedAt: row.ended_at?.toISOString() ?? null,
+  durationMs: row.duration_ms,
+  durationLimitMs: row.duration_limit_ms,
+  byteCap: row.byte_cap,
+  lineCap: row.line_cap,
+  byteCount: row.byte_count,
+  lineCount: row.line_count,
+  terminationReason: row.termination_reason,
+  terminationDetail: row.termination_detail,
+  stopRequestedAt: row.stop_requested_at?.toISOString() ?? null,
+  policyRevision: row.policy_revision,
+  policyLevel: 'none',
+  segmentCount: row.segment_count,
+})
+
+/** A capture with its segments; undefined when there is none. Authorizes nothing. */
+export const findCapture = async (db: Db, captureId: string): Promise<Capture | undefined> => {
+  const row = await capturesWithTotals(db).where('c.id', '=', captureId).executeTakeFirst()
+  if (!row) return undefined
+  const segments = await db
+    .selectFrom('capture_segments')
+    .selectAll()
+    .where('capture_id', '=', captureId)
+    .orderBy('segment_no')
+    .execute()
+  const { segmentCount: _count, ...capture } = toSummary(row)
+  return { ...capture, segments: segments.map(toSegment) }
+}
+
+export interface CapturePage {
+  sessionId: string
+  status: CaptureStatus[] | undefined
+  targetId: string | undefined
+  startedAfter: string | undefined
+  startedBefore: string | undefined
+  limit: number
+  cursor: string | undefined
+}
+
+/** Newest first; ids are UUIDv7, so their order is the order of creation. */
+export const listCaptures = async (db: Db, page: CapturePage): Promise<CaptureSummary[]> => {
+  let query = capturesWithTotals(db)
+    .where('c.session_id', '=', page.sessionId)
+    .orderBy('c.id', 'desc')
+    .limit(page.limit)
+  if (page.cursor !== undefined) query = query.where('c.id', '<', page.cursor)
+  if (page.status !== undefined) query = query.where('c.status', 'in', page.status)
+  if (page.startedAfter !== undefined) query = query.where('c.started_at', '>=', new Date(page.startedAfter))
+  if (page.startedBefore !== undefined) query = query.where('c.started_at', '<=', new Date(page.startedBefore))
+  if (page.targetId !== undefined) {
+    const { targetId } = page
+    query = query.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('capture_segments as s')
+          .select('s.segment_no')
+          .whereRef('s.capture_id', '=', 'c.id')
+          .where('s.target_id', '=', targetId),
+      ),
+    )
+  }
+  return (await query.execute()).map(toSummary)
+}
+
+/** Captures that hold a target, by target id. */
+export const holdersOf = async (db: Db, targetIds: string[]): Promise<Map<string, string>> => {
+  const rows = await db
+    .selectFrom('capture_segments')
+    .select(['target_id', 'capture_id'])
+    .where('target_id', '=', sql<string>`any(${targetIds}::uuid[])`)
+    .where('status', 'in', ['pending', 'opening', 'running'])
+    .execute()
+  return new Map(rows.map((row) => [row.target_id, row.capture_id]))
+}
+
+/** Ids of captures that are not final. */
+export const listRunning = async (db: Db): Promise<string[]> => {
+  const rows = await db.selectFrom('captures').select('id').where('status', '=', 'running').orderBy('id').execute()
+  return rows.map((row) => row.id)
+}
+
+/** First caller wins; later ones change nothing. */
+export const requestStop = async (db: Db, captureId: string, participantId: string): Promise<void> => {
+  await db
+    .updateTable('captures')
+    .set({ stop_requested_at: sql`now()`, stop_requested_by: participantId })
+    .where('id', '=', captureId)
+    .where('status', '=', 'running')
+    .where('stop_requested_at', 'is', null)
+    .execute()
+}

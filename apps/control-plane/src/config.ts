@@ -1,0 +1,80 @@
+import { CAPTURE_LIMITS, LIVENESS_DEFAULTS, SondeError, type LivenessSettings } from '@sonde/contracts'
+import { z } from 'zod'
+
+const integer = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback)
+
+const environmentSchema = z.object({
+  /** The Postgres (15 or later) that holds everything. */
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }),
+  /** Connections of this process to it. */
+  SONDE_DATABASE_CONNECTIONS: integer(2, 200, 10),
+  SONDE_HOST: z.string().default('127.0.0.1'),
+  /** 0 takes any free port. */
+  SONDE_PORT: integer(0, 65_535, 7373),
+  SONDE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  SONDE_HEARTBEAT_MS: integer(50, 3_600_000, LIVENESS_DEFAULTS.heartbeatMs),
+  SONDE_DEGRADED_AFTER_MS: integer(100, 3_600_000, LIVENESS_DEFAULTS.degradedAfterMs),
+  SONDE_OFFLINE_AFTER_MS: integer(200, 3_600_000, LIVENESS_DEFAULTS.offlineAfterMs),
+  SONDE_SWEEP_MS: integer(20, 60_000, LIVENESS_DEFAULTS.sweepMs),
+  SONDE_DEFAULT_BYTE_CAP: integer(
+    CAPTURE_LIMITS.byteCap.min,
+    CAPTURE_LIMITS.byteCap.owner,
+    CAPTURE_LIMITS.byteCap.default,
+  ),
+  SONDE_DEFAULT_LINE_CAP: integer(
+    CAPTURE_LIMITS.lineCap.min,
+    CAPTURE_LIMITS.lineCap.owner,
+    CAPTURE_LIMITS.lineCap.default,
+  ),
+  SONDE_CAPTURES_PER_TARGET: integer(1, 8, 1),
+  /** Wait for balancers to notice that this replica leaves, in milliseconds. */
+  SONDE_DRAIN_WAIT_MS: integer(0, 60_000, 0),
+})
+
+/** Settings of one control-plane process. */
+export interface Config {
+  databaseUrl: string
+  databaseConnections: number
+  host: string
+  port: number
+  logLevel: string
+  liveness: LivenessSettings
+  captures: { defaultByteCap: number; defaultLineCap: number; capturesPerTarget: number }
+  drainWaitMs: number
+}
+
+/** Reads the environment, once; a bad value stops the start and names the setting. */
+export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
+  const parsed = environmentSchema.safeParse(environment)
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    throw new SondeError('request.invalid', { message: `Bad settings. ${issues.join('; ')}` })
+  }
+  const values = parsed.data
+  const liveness: LivenessSettings = {
+    heartbeatMs: values.SONDE_HEARTBEAT_MS,
+    degradedAfterMs: values.SONDE_DEGRADED_AFTER_MS,
+    offlineAfterMs: values.SONDE_OFFLINE_AFTER_MS,
+    sweepMs: values.SONDE_SWEEP_MS,
+  }
+  if (!(liveness.heartbeatMs < liveness.degradedAfterMs && liveness.degradedAfterMs < liveness.offlineAfterMs)) {
+    throw new SondeError('request.invalid', {
+      message: 'Bad settings. SONDE_HEARTBEAT_MS < SONDE_DEGRADED_AFTER_MS < SONDE_OFFLINE_AFTER_MS must hold.',
+    })
+  }
+  return {
+    databaseUrl: values.DATABASE_URL,
+    databaseConnections: values.SONDE_DATABASE_CONNECTIONS,
+    host: values.SONDE_HOST,
+    port: values.SONDE_PORT,
+    logLevel: values.SONDE_LOG_LEVEL,
+    liveness,
+    captures: {
+      defaultByteCap: values.SONDE_DEFAULT_BYTE_CAP,
+      defaultLineCap: values.SONDE_DEFAULT_LINE_CAP,
+      capturesPerTarget: values.SONDE_CAPTURES_PER_TARGET,
+    },
+    drainWaitMs: values.SONDE_DRAIN_WAIT_MS,
+  }
+}

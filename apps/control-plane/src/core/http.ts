@@ -1,0 +1,154 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { ERRORS, SondeError } from '@sonde/contracts'
+import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http'
+import { bearerToken, type Authenticate, type Principal } from './authenticate.ts'
+import { sondeErrorOf } from './error-formatter.ts'
+import { requestIdOf } from './request-id.ts'
+import type { Resources } from './resources.ts'
+import type { CallContext } from './trpc.ts'
+import type { AppRouter } from '../router.ts'
+
+/** A route beside tRPC: streams and binary bodies. */
+export interface Route {
+  method: 'GET' | 'POST'
+  /** Matches the whole path; its named groups are `params`. */
+  path: RegExp
+  /** The path as logs and metrics name it. */
+  template: string
+  /** `public` routes say nothing that a stranger may not know. */
+  access: 'public' | 'any' | 'person' | 'node'
+  handle(call: RouteCall): Promise<void>
+}
+
+export interface RouteCall {
+  request: IncomingMessage
+  response: ServerResponse
+  requestId: string
+  params: Record<string, string>
+  query: URLSearchParams
+  /** Absent on public routes only. */
+  principal: Principal | undefined
+  /** Aborts when the caller goes away. */
+  gone: AbortSignal
+}
+
+/** The longest body of a procedure call, in bytes. */
+const RPC_BODY_BYTES = 2 * 2 ** 20
+
+export interface HttpOptions {
+  resources: Resources
+  authenticate: Authenticate
+  appRouter: AppRouter
+  routes: Route[]
+}
+
+/** One port for everything: `/trpc`, the features' routes, health. */
+export const createHttpServer = (options: HttpOptions): Server => {
+  const server = createServer((request, response) => void answer(options, request, response))
+  // A daemon's upload connection stays open between chunks; balancers close idle ones after 60 s at the earliest.
+  server.keepAliveTimeout = 65_000
+  return server
+}
+
+/** Starts to listen; the promise rejects with a message that names the port and the setting. */
+export const listenOn = (server: Server, host: string, port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const refused = (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? `Port ${port} on ${host} is in use. Stop what uses it, or set SONDE_PORT to another port.`
+          : error.code === 'EACCES'
+            ? `Port ${port} on ${host} may not be opened by this user. Set SONDE_PORT to a port above 1023.`
+            : `Cannot listen on ${host}:${port}: ${error.message}. Check SONDE_HOST and SONDE_PORT.`
+      reject(new SondeError('request.invalid', { message: why, cause: error }))
+    }
+    server.once('error', refused)
+    server.listen(port, host, () => {
+      server.off('error', refused)
+      const bound = server.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`)
+    })
+  })
+
+/** Refuses pages of other origins: a browser names its origin, daemons and the CLI send none. */
+export const assertSameOrigin = (request: IncomingMessage): void => {
+  const { origin, host } = request.headers
+  if (origin === undefined) return
+  if (!URL.canParse(origin) || new URL(origin).host !== host) throw new SondeError('auth.origin_refused')
+}
+
+const answer = async (options: HttpOptions, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const { resources, authenticate, appRouter, routes } = options
+  const requestId = requestIdOf(request)
+  const started = performance.now()
+  response.setHeader('x-request-id', requestId)
+  response.setHeader('x-content-type-options', 'nosniff')
+  try {
+    const url = parseTarget(request.url)
+    assertSameOrigin(request)
+    if (url.pathname.startsWith('/trpc/')) {
+      const context: CallContext = {
+        resources,
+        authenticate,
+        token: bearerToken(request.headers.authorization),
+        requestId,
+        unsentBytes: () => 0,
+      }
+      await nodeHTTPRequestHandler({
+        req: request,
+        res: response,
+        path: url.pathname.slice('/trpc/'.length),
+        router: appRouter,
+        createContext: () => context,
+        maxBodySize: RPC_BODY_BYTES,
+        allowBatching: true,
+      })
+      return
+    }
+    const onPath = routes.filter((route) => route.path.test(url.pathname))
+    const route = onPath.find((each) => each.method === request.method)
+    if (!route) throw new SondeError(onPath.length > 0 ? 'request.method_not_allowed' : 'request.not_found')
+    const principal =
+      route.access === 'public' ? undefined : await authenticate(bearerToken(request.headers.authorization))
+    if (principal && route.access !== 'any' && principal.kind !== route.access) {
+      throw new SondeError('auth.kind_required', { message: `This call needs the token of a ${route.access}.` })
+    }
+    const params = { ...route.path.exec(url.pathname)?.groups }
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    await route.handle({ request, response, requestId, params, query: url.searchParams, principal, gone: gone.signal })
+    const line = { requestId, route: `${route.method} ${route.template}`, status: response.statusCode }
+    resources.log.debug({ ...line, durationMs: Math.round(performance.now() - started) }, 'answered')
+  } catch (thrown) {
+    sendError(options, { request, response, requestId }, thrown)
+  }
+}
+
+/** The path and query of a request line, which is whatever a stranger typed. */
+const parseTarget = (target: string | undefined): URL => {
+  const text = target?.startsWith('/') ? `http://host${target.replace(/^\/+/, '/')}` : ''
+  if (!URL.canParse(text)) throw new SondeError('request.invalid', { message: 'The request path is not valid.' })
+  return new URL(text)
+}
+
+const sendError = (
+  { resources }: HttpOptions,
+  { request, response, requestId }: { request: IncomingMessage; response: ServerResponse; requestId: string },
+  thrown: unknown,
+): void => {
+  const error = sondeErrorOf(thrown)
+  const { http } = ERRORS[error.code]
+  const line = { requestId, method: request.method, code: error.code, status: http }
+  if (http >= 500) resources.log.error({ ...line, err: error.cause ?? error }, 'failed')
+  else resources.log.warn(line, 'refused')
+  if (response.headersSent) {
+    // A stream that has begun can only be cut: the caller sees a transfer that did not end.
+    response.destroy()
+    return
+  }
+  response.writeHead(http, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ error: error.toWire(requestId) }))
+  // What was not read of a refused body must not be taken for the next request.
+  if (!request.complete) response.once('finish', () => request.destroy())
+}

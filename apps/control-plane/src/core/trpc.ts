@@ -1,0 +1,76 @@
+import { ERRORS, newId, SondeError } from '@sonde/contracts'
+import { initTRPC } from '@trpc/server'
+import type { Authenticate, Principal } from './authenticate.ts'
+import { sondeErrorOf, toTrpcError, wireErrorOf } from './error-formatter.ts'
+import type { Resources } from './resources.ts'
+
+/** What a call brings. Over HTTP it lives as long as the request, over a WebSocket as long as the connection. */
+export interface CallContext {
+  resources: Resources
+  authenticate: Authenticate
+  token: string | undefined
+  /** Of the HTTP request; each call on a WebSocket gets its own. */
+  requestId: string | undefined
+  /** Bytes that the socket has not sent yet; 0 over HTTP. A stream waits while this is large. */
+  unsentBytes: () => number
+}
+
+const t = initTRPC.context<CallContext>().create({
+  isDev: false,
+  sse: { enabled: false },
+  errorFormatter: ({ error, shape, ctx }) => {
+    const sondeError = wireErrorOf(error, ctx?.requestId)
+    const { rpc, http } = ERRORS[sondeError.code]
+    return {
+      ...shape,
+      message: sondeError.message,
+      data: { code: rpc, httpStatus: http, path: shape.data.path, sondeError },
+    }
+  },
+})
+
+export const { router, mergeRouters, createCallerFactory } = t
+
+/** Calls that come several times a second from every node; one log line each would bury the rest. */
+const FREQUENT = new Set(['runtimeNode.heartbeat', 'segments.report', 'runtimeNode.answer'])
+
+const observed = t.procedure.use(async ({ ctx, next, path, type }) => {
+  const { log, metrics } = ctx.resources
+  const requestId = ctx.requestId ?? newId()
+  const started = performance.now()
+  metrics.rpcInFlight.inc()
+  const result = await next({ ctx: { requestId } })
+  metrics.rpcInFlight.dec()
+  const durationMs = Math.round(performance.now() - started)
+  const line = { requestId, procedure: path, type, durationMs }
+  if (result.ok) {
+    metrics.rpcDuration.observe({ procedure: path, code: 'ok' }, durationMs / 1000)
+    log[FREQUENT.has(path) ? 'debug' : 'info'](line, 'answered')
+    return result
+  }
+  const error = sondeErrorOf(result.error)
+  metrics.rpcDuration.observe({ procedure: path, code: error.code }, durationMs / 1000)
+  if (ERRORS[error.code].http >= 500) log.error({ ...line, code: error.code, err: error.cause ?? error }, 'failed')
+  else log.warn({ ...line, code: error.code }, 'refused')
+  throw toTrpcError(error, requestId)
+})
+
+const authenticated = observed.use(async ({ ctx, next }) => {
+  const principal: Principal = await ctx.authenticate(ctx.token)
+  return next({ ctx: { principal } })
+})
+
+const ofKind = (kind: Principal['kind']) =>
+  authenticated.use(({ ctx, next }) => {
+    if (ctx.principal.kind !== kind) {
+      throw new SondeError('auth.kind_required', { message: `This call needs the token of a ${kind}.` })
+    }
+    return next()
+  })
+
+/** For people: the console, the CLI, scripts. */
+export const personProcedure = ofKind('person')
+/** For daemons' own calls about their segments and targets. */
+export const nodeProcedure = ofKind('node')
+/** For `runtimeNode.*`, which a person may call too for a node that they own. */
+export const anyProcedure = authenticated

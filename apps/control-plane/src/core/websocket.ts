@@ -1,0 +1,69 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { applyWSSHandler } from '@trpc/server/adapters/ws'
+import { WebSocketServer } from 'ws'
+import type { AppRouter } from '../router.ts'
+import { bearerToken, type Authenticate } from './authenticate.ts'
+import { assertSameOrigin } from './http.ts'
+import type { Resources } from './resources.ts'
+import type { CallContext } from './trpc.ts'
+
+/** The longest inbound message, in bytes; the same bound as a procedure's body over HTTP. */
+const MESSAGE_BYTES = 2 * 2 ** 20
+
+export interface WebSocketOptions {
+  server: Server
+  resources: Resources
+  authenticate: Authenticate
+  appRouter: AppRouter
+}
+
+/** Serves `/trpc` on WebSockets of the same port. Dispose tells clients to reconnect, then closes. */
+export const createWebSocketServer = (options: WebSocketOptions): AsyncDisposable => {
+  const { server, resources, authenticate, appRouter } = options
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES, perMessageDeflate: false })
+  const handler = applyWSSHandler({
+    wss: sockets,
+    router: appRouter,
+    createContext: ({ req, res }): CallContext => ({
+      resources,
+      authenticate,
+      token: bearerToken(req.headers.authorization),
+      requestId: undefined,
+      unsentBytes: () => res.bufferedAmount,
+    }),
+    keepAlive: { enabled: true, pingMs: 10_000, pongWaitMs: 10_000 },
+  })
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    try {
+      if (!/^\/trpc\/?(\?|$)/.test(request.url ?? '')) return refuse(socket, '404 Not Found')
+      assertSameOrigin(request)
+    } catch {
+      return refuse(socket, '403 Forbidden')
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      client.on('error', (error) => resources.log.debug({ err: error }, 'a socket failed'))
+      sockets.emit('connection', client, request)
+    })
+  }
+  server.on('upgrade', upgrade)
+  return {
+    async [Symbol.asyncDispose]() {
+      server.off('upgrade', upgrade)
+      handler.broadcastReconnectNotification()
+      // 1012, service restart: clients come back, to any replica.
+      for (const client of sockets.clients) client.close(1012)
+      const closed = new Promise<void>((resolve) => sockets.close(() => resolve()))
+      const impatient = setTimeout(() => {
+        for (const client of sockets.clients) client.terminate()
+      }, 1_000)
+      await closed
+      clearTimeout(impatient)
+    },
+  }
+}
+
+const refuse = (socket: Duplex, status: string): void => {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

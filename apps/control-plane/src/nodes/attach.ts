@@ -1,0 +1,118 @@
+import { mayDo, SondeError, type AttachInput, type AttachResult } from '@sonde/contracts'
+import { databaseErrorOf, inTransaction, type Schema } from '@sonde/database'
+import type { Transaction } from 'kysely'
+import type { Principal } from '../core/authenticate.ts'
+import type { Resources } from '../core/resources.ts'
+import { readAccess } from '../sessions/index.ts'
+import { floorVerdict, isReadOnly } from './floor.ts'
+import { attachConflict, permissionDenied } from './refusal.ts'
+import { slotTransition } from './slot.ts'
+import {
+  claimNode,
+  lockPair,
+  nextEpoch,
+  readActiveSession,
+  readFloor,
+  recordTransition,
+  upsertAttachment,
+  writeFirstBeat,
+  type Attachment,
+} from './store.ts'
+
+interface Attaching {
+  resources: Resources
+  principal: Principal
+  input: AttachInput
+}
+
+/**
+ * Gives a node its slot in a session, or answers a replay. Throws `auth.principal_mismatch`, `session.not_active`,
+ * `version.floor_invalid`, `runtimenode.attach_revoked`, `runtimenode.attach_conflict`, else the uniform
+ * `runtimenode.permission_denied`; a refused attach changes nothing.
+ */
+export const attach = async (attaching: Attaching): Promise<AttachResult> => {
+  const { resources, principal, input } = attaching
+  if (principal.participantId !== input.participantId) throw new SondeError('auth.principal_mismatch')
+  if (principal.onlySessionId !== null && principal.onlySessionId !== input.sessionId) throw permissionDenied()
+  const once = () => inTransaction(resources.db, (trx) => attachIn(trx, attaching))
+  try {
+    return await once().catch((error: unknown) => {
+      if (isActiveElsewhere(error)) return once()
+      throw error
+    })
+  } catch (error) {
+    throw isActiveElsewhere(error) ? attachConflict(input.nodeId) : error
+  }
+}
+
+/**
+ * The index on active slots is the backstop (I-003-5). Its violation can mean that another transaction was quicker, so
+ * the whole attach runs once more before it is answered as a conflict.
+ */
+const isActiveElsewhere = (error: unknown): boolean => {
+  const failure = databaseErrorOf(error)
+  return failure?.code === '23505' && failure.constraint === 'idx_node_attachments_active'
+}
+
+const attachIn = async (trx: Transaction<Schema>, { resources, principal, input }: Attaching): Promise<AttachResult> => {
+  const { nodeId, sessionId, clientVersion } = input
+  const { participantId } = principal
+  const node = await claimNode(trx, nodeId, participantId)
+  if (node.ownerId !== participantId) throw permissionDenied()
+
+  const access = await readAccess(trx, { sessionId, participantId }, 'share')
+  if (!access || !mayDo(access.role, 'node.attach')) throw permissionDenied()
+  if (access.state !== 'active' && access.state !== 'provisioning') {
+    throw new SondeError('session.not_active', { details: { sessionId } })
+  }
+  const floor = await readFloor(trx, sessionId)
+  if (floorVerdict(clientVersion, floor) === 'floor_invalid') {
+    throw new SondeError('version.floor_invalid', { details: { sessionId } })
+  }
+
+  const pair = await lockPair(trx, nodeId, sessionId)
+  const isReplay = input.instanceId !== undefined && input.instanceId === pair?.instance_id
+  const outcome = slotTransition(pair?.state ?? 'none', isReplay ? 'replay' : 'attach')
+  if (outcome.kind === 'refused') throw attachRevoked(nodeId, sessionId)
+  const answer = (slot: Attachment): AttachResult => ({
+    attachmentId: slot.id,
+    state: slot.state,
+    readOnly: isReadOnly(slot.client_version, floor),
+    attachedAt: slot.attached_at.toISOString(),
+    epoch: slot.epoch,
+    nextHeartbeatMs: resources.config.liveness.heartbeatMs,
+  })
+  if (outcome.kind === 'stay' && pair) return answer(pair)
+
+  const activeSession = await readActiveSession(trx, nodeId)
+  if (activeSession !== undefined && activeSession !== sessionId) throw attachConflict(nodeId)
+
+  const epoch = await nextEpoch(trx, nodeId)
+  const slot = await upsertAttachment(trx, { ...input, ownerId: participantId, epoch, instanceId: input.instanceId })
+  if (!slot) throw await whyNotTaken(trx, input)
+  const healthBefore = await writeFirstBeat(trx, {
+    nodeId,
+    attachmentId: slot.id,
+    epoch,
+    health: input.healthState,
+    replicaId: resources.replicaId,
+  })
+  const change = { node_id: nodeId, session_id: sessionId, cause: 'attach' } as const
+  await recordTransition(trx, { ...change, axis: 'slot', from_state: pair?.state ?? null, to_state: slot.state })
+  if (healthBefore !== input.healthState) {
+    await recordTransition(trx, { ...change, axis: 'liveness', from_state: healthBefore, to_state: input.healthState })
+  }
+  return answer(slot)
+}
+
+const attachRevoked = (nodeId: string, sessionId: string): SondeError =>
+  new SondeError('runtimenode.attach_revoked', {
+    message: `Node ${nodeId} was revoked in session ${sessionId} for good. Attach with a new node id.`,
+  })
+
+const whyNotTaken = async (trx: Transaction<Schema>, input: AttachInput): Promise<Error> => {
+  const row = await lockPair(trx, input.nodeId, input.sessionId)
+  if (row?.state === 'revoked') return attachRevoked(input.nodeId, input.sessionId)
+  if (row && row.participant_id !== input.participantId) return permissionDenied()
+  return new Error('the attachment was not written, and nothing says why')
+}

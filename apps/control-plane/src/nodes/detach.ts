@@ -1,0 +1,55 @@
+import type { DetachInput } from '@sonde/contracts'
+import { inTransaction } from '@sonde/database'
+import type { Principal } from '../core/authenticate.ts'
+import type { Resources } from '../core/resources.ts'
+import { readAccess } from '../sessions/index.ts'
+import { permissionDenied } from './refusal.ts'
+import { slotTransition } from './slot.ts'
+import { endPresence, endSlot, lockNode, lockPair, readActiveSession, recordTransition } from './store.ts'
+
+/**
+ * Ends the node's active slot, in whatever state the owner's membership is. Idempotent, and without effect for a call
+ * that names another attachment or epoch. A fellow member is refused with `runtimenode.permission_denied`; a stranger gets
+ * the same null as for a node that is not there.
+ */
+export const detach = ({
+  resources,
+  principal,
+  input,
+}: {
+  resources: Resources
+  principal: Principal
+  input: DetachInput
+}): Promise<null> =>
+  inTransaction(resources.db, async (trx) => {
+    const { nodeId } = input
+    const { participantId, onlySessionId } = principal
+    const node = await lockNode(trx, nodeId)
+    const sessionId = node && (await readActiveSession(trx, nodeId))
+    if (!node || !sessionId || (onlySessionId !== null && onlySessionId !== sessionId)) return null
+    if (node.ownerId !== participantId) {
+      if (await readAccess(trx, { sessionId, participantId }, 'none')) throw permissionDenied()
+      return null
+    }
+    const slot = await lockPair(trx, nodeId, sessionId)
+    if (!slot) return null
+    if (input.attachmentId !== undefined && input.attachmentId !== slot.id) return null
+    if (input.epoch !== undefined && input.epoch !== slot.epoch) return null
+    const outcome = slotTransition(slot.state, 'detach')
+    if (outcome.kind !== 'to') return null
+
+    await endSlot(trx, slot.id, input.reason)
+    const healthBefore = await endPresence(trx, nodeId, slot.id)
+    const change = {
+      node_id: nodeId,
+      session_id: sessionId,
+      cause: 'detach',
+      to_state: 'offline',
+      reason: input.reason ?? null,
+    } as const
+    await recordTransition(trx, { ...change, axis: 'slot', from_state: slot.state })
+    if (healthBefore && healthBefore !== 'offline') {
+      await recordTransition(trx, { ...change, axis: 'liveness', from_state: healthBefore })
+    }
+    return null
+  })

@@ -1,0 +1,2 @@
+export { createTargetsRouter } from './router.ts'
+export { listClusters, listTargets, type TargetFacts } from './store.ts'

@@ -1,0 +1,197 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { MonitorScanner, type Dialect, type ReplyKind } from '@sonde/capture-format'
+import type { Clock } from '@sonde/contracts'
+import type { OwnTraffic } from '../own-traffic.ts'
+import type { ServerAddress } from '../server-address.ts'
+import { OpenRefused, type Source, type SourceEnd, type SourceLine, type SourceSink } from './source.ts'
+
+const OPEN_TIMEOUT_MS = 5000
+const FENCE_TIMEOUT_MS = 1000
+/** Finds a peer that vanished without a word, long before the hours that systems wait by default. */
+const KEEPALIVE_MS = 15_000
+
+export interface RedisMonitorOptions {
+  address: ServerAddress
+  /** What `CLIENT LIST` shows. */
+  clientName: string
+  dialect: Dialect
+  maxLineBytes: number
+  own: OwnTraffic
+  clock: Clock
+}
+
+interface Waiter {
+  resolve: (text: string) => void
+  reject: (error: Error) => void
+}
+
+const encodeCommand = (args: readonly string[]): string =>
+  `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`
+
+/** A failed connection to a name with several addresses has no message of its own, only a code. */
+const wordsOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return error.message || ('code' in error ? String(error.code) : error.name)
+}
+
+/**
+ * A MONITOR connection on a raw socket: no client library, because a library that has not switched modes yet when lines
+ * arrive in the packet of `+OK` loses them. `CLIENT NO-EVICT` is never sent, so the server can always shed it.
+ */
+export class RedisMonitor implements Source {
+  readonly dialect: Dialect
+  readonly #options: RedisMonitorOptions
+  /** Commands whose reply has not come, in their order. */
+  readonly #asked: Waiter[] = []
+  readonly #fences = new Map<string, Waiter>()
+  #socket: Socket | undefined
+  #scanner: MonitorScanner | undefined
+  #isOpen = false
+  #isClosed = false
+  #error: Error | undefined
+
+  constructor(options: RedisMonitorOptions) {
+    this.#options = options
+    this.dialect = options.dialect
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    const { clock, address } = this.#options
+    const timer = clock.setTimeout(() => this.#fail(`no answer within ${OPEN_TIMEOUT_MS} ms`), OPEN_TIMEOUT_MS)
+    try {
+      await this.#connect(sink)
+      const { username, password } = address
+      if (password !== undefined) await this.#ask(['AUTH', ...(username === undefined ? [] : [username]), password])
+      // A user may have the right to MONITOR and none to name itself.
+      await this.#ask(['CLIENT', 'SETNAME', this.#options.clientName]).catch((error: unknown) => {
+        if (this.#isClosed) throw error
+      })
+      await this.#ask(['MONITOR'])
+      // Its line shows under which address the server sees this connection.
+      await this.fence().catch(() => undefined)
+      if (this.#isClosed) throw this.#error ?? new Error('closed')
+      this.#isOpen = true
+    } catch (error) {
+      throw new OpenRefused(wordsOf(error), { cause: error })
+    } finally {
+      clock.clearTimeout(timer)
+      if (!this.#isOpen) this.close()
+    }
+  }
+
+  fence(): Promise<void> {
+    const { clock, own } = this.#options
+    const mark = own.mark('monitor')
+    return new Promise<void>((resolve, reject) => {
+      const timer = clock.setTimeout(
+        () => settle(() => reject(new Error('the fence did not come back within a second'))),
+        FENCE_TIMEOUT_MS,
+      )
+      const settle = (done: () => void): void => {
+        clock.clearTimeout(timer)
+        this.#fences.delete(mark)
+        done()
+      }
+      this.#fences.set(mark, {
+        resolve: () => settle(resolve),
+        reject: (error) => settle(() => reject(error)),
+      })
+      if (this.#isClosed || this.#socket === undefined) this.#fences.get(mark)?.reject(new Error('closed'))
+      else this.#socket.write(encodeCommand(['ECHO', mark]))
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#socket?.destroy()
+    this.#rejectAll(this.#error ?? new Error('closed'))
+  }
+
+  #connect(sink: SourceSink): Promise<void> {
+    const { host, port, path, tls } = this.#options.address
+    const socket = tls
+      ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }) })
+      : connectTcp(path === undefined ? { host, port, noDelay: true } : { path })
+    this.#socket = socket
+    socket.setKeepAlive(true, KEEPALIVE_MS)
+    const scanner = this.#scan(sink)
+    socket.on('data', (bytes) => {
+      if (!this.#isClosed) scanner.push(bytes)
+    })
+    socket.on('error', (error) => (this.#error ??= error))
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ resolve: () => resolve(), reject })
+      socket.once(tls ? 'secureConnect' : 'connect', () => this.#asked.shift()?.resolve(''))
+      socket.once('close', () => this.#onSocketClosed(sink))
+    })
+  }
+
+  #scan(sink: SourceSink): MonitorScanner {
+    const { dialect, maxLineBytes, own } = this.#options
+    let line: SourceLine | undefined
+    const scanner = new MonitorScanner({
+      dialect,
+      maxLineBytes,
+      sink: {
+        line: (bytes, start, end, parsed, error) => {
+          // A consumer may have closed this source while the rest of a read is still being scanned.
+          if (this.#isClosed) return
+          line ??= { bytes, start, end, parsed, error, isOwn: false }
+          line.bytes = bytes
+          line.start = start
+          line.end = end
+          line.error = error
+          line.isOwn = own.isOwn(parsed)
+          sink.line(line)
+        },
+        reply: (kind, text) => this.#onReply(kind, text),
+      },
+    })
+    this.#scanner = scanner
+    return scanner
+  }
+
+  #ask(args: readonly string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(this.#error ?? new Error('closed'))
+      this.#asked.push({ resolve, reject })
+      this.#socket?.write(encodeCommand(args))
+    })
+  }
+
+  #onReply(kind: ReplyKind, text: string): void {
+    const waiter = this.#asked.shift()
+    if (waiter !== undefined) {
+      if (kind === 'error') waiter.reject(new Error(text))
+      else waiter.resolve(text)
+      return
+    }
+    if (kind !== 'error') return this.#fences.get(text)?.resolve(text)
+    // Nothing but fences is sent after MONITOR, and errors come in the order of the commands.
+    const [oldest] = this.#fences.values()
+    oldest?.reject(new Error(text))
+  }
+
+  #fail(message: string): void {
+    this.#error ??= new Error(message)
+    this.close()
+  }
+
+  #onSocketClosed(sink: SourceSink): void {
+    const wasClosedHere = this.#isClosed
+    if (!wasClosedHere && this.#isOpen) this.#scanner?.end()
+    const end: SourceEnd =
+      this.#error === undefined
+        ? { reason: 'source_closed', detail: 'the server closed the connection' }
+        : { reason: 'source_error', detail: wordsOf(this.#error) }
+    this.#error ??= new Error(end.detail)
+    this.close()
+    if (!wasClosedHere && this.#isOpen) sink.ended(end)
+  }
+
+  #rejectAll(error: Error): void {
+    for (const waiter of this.#asked.splice(0)) waiter.reject(error)
+    for (const waiter of [...this.#fences.values()]) waiter.reject(error)
+  }
+}

@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { jsonBytes, toJsonLine } from './json-line.ts'
+import { latin1Encode } from './latin1.ts'
+import { MonitorLine, type Dialect } from './monitor-line.ts'
+import { printMonitorLine } from './print-line.ts'
+
+const json = (text: string, dialect: Dialect = 'bracket') =>
+  toJsonLine(latin1Encode(text), { segment: 3, target: '10.0.0.1:6379', line: new MonitorLine({ dialect }) })
+
+test('a line gives its time as text, its verb as sent, and its arguments decoded', () => {
+  expect(json(String.raw`1795251178.482143 [12 127.0.0.1:5] "SeT" "a\"b" "\xd0\xba" "\xff\x00" ""`)).toEqual({
+    ts: '1795251178482143',
+    segment: 3,
+    target: '10.0.0.1:6379',
+    db: '12',
+    client: '127.0.0.1:5',
+    cmd: 'SeT',
+    args: ['a"b', 'к', { b64: '/wA=' }, ''],
+  })
+})
+
+test('a dialect without db and client gives db 0 and no client', () => {
+  expect(json('1.000002 "PING"', 'paren')).toMatchObject({
+    ts: '1000002',
+    db: '0',
+    client: null,
+    cmd: 'PING',
+    args: [],
+  })
+  expect(json('1.000002 [0 ] "PING"')).toMatchObject({ client: '' })
+})
+
+test('a line that is not whole gives its error and all its bytes', () => {
+  expect(json('1.2 [0 a:1] "SET" "k')).toEqual({
+    segment: 3,
+    target: '10.0.0.1:6379',
+    error: 'unterminated_quote',
+    raw: '1.2 [0 a:1] "SET" "k',
+  })
+  expect(json('\xff')).toMatchObject({ error: 'no_header', raw: { b64: '/w==' } })
+  expect(json('')).toMatchObject({ error: 'empty', raw: '' })
+})
+
+test('a masked argument is told from a value of the same text', () => {
+  expect(json('1.2 [0 a:1] "SET" ~3 ~12:0123456789abcdef "~3"')).toMatchObject({
+    args: [{ masked: true, len: 3 }, { masked: true, len: 12, hash: '0123456789abcdef' }, '~3'],
+  })
+})
+
+test('a byte order mark stays', () => {
+  expect(jsonBytes(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa')
+})
+
+test('any arguments come back from JSON as the bytes that they were', () => {
+  const bytesOf = (value: unknown): Uint8Array => {
+    if (typeof value === 'string') return Buffer.from(value, 'utf8')
+    return Buffer.from((value as { b64: string }).b64, 'base64')
+  }
+  const argument = fc.oneof(
+    fc.uint8Array(),
+    fc.string({ unit: 'binary' }).map((text) => new TextEncoder().encode(text)),
+  )
+  fc.assert(
+    fc.property(fc.array(argument, { minLength: 1, maxLength: 6 }), (args) => {
+      const bytes = printMonitorLine({ eventUs: 1, db: '0', source: 'a:1', args })
+      const line = toJsonLine(bytes, { segment: 0, target: 't', line: new MonitorLine() })
+      const back = JSON.parse(JSON.stringify(line)) as { cmd: unknown; args: unknown[] }
+      expect([back.cmd, ...back.args].map((value) => Buffer.from(bytesOf(value)).toString('hex'))).toEqual(
+        args.map((value) => Buffer.from(value).toString('hex')),
+      )
+    }),
+  )
+})

@@ -1,0 +1,73 @@
+import * as ascii from './ascii.ts'
+import { BAD_ESCAPE, UNQUOTED, UNTERMINATED } from './line-failure.ts'
+import type { MonitorLine } from './monitor-line.ts'
+
+/** `~` and digits, then perhaps `:` and 16 hex digits: answers the offset after the token. */
+const readMasked = (line: MonitorLine, start: number, end: number): number => {
+  const bytes = line.bytes
+  let pos = start + 1
+  while (pos < end && ascii.isDigit(bytes[pos])) pos += 1
+  if (pos === start + 1) return UNQUOTED
+  if (pos === end || bytes[pos] !== ascii.COLON) return pos
+  const hashEnd = pos + 17
+  if (hashEnd > end) return UNQUOTED
+  for (pos += 1; pos < hashEnd; pos += 1) if (ascii.HEX_VALUES[bytes[pos]!] === 255) return UNQUOTED
+  return pos
+}
+
+/** Reads from the first opening quote to the end of the line. Answers that end, or a failure. */
+export const readArguments = (line: MonitorLine, start: number, end: number): number => {
+  const bytes = line.bytes
+  const short = ascii.SHORT_ESCAPES
+  const hex = ascii.HEX_VALUES
+  let ranges = line.ranges
+  let count = 0
+  let pos = start
+  for (;;) {
+    let first = pos
+    let last: number
+    if (bytes[pos] === ascii.QUOTE) {
+      first += 1
+      pos = first
+      let byte = 0
+      while (pos < end && (byte = bytes[pos]!) !== ascii.QUOTE) {
+        if (byte !== ascii.BACKSLASH) {
+          pos += 1
+          continue
+        }
+        line.hasEscapes = true
+        if (pos + 1 >= end) return UNTERMINATED
+        const letter = bytes[pos + 1]!
+        if (letter === ascii.LETTER_X) {
+          line.isBinary = true
+          if (pos + 2 < end && hex[bytes[pos + 2]!] === 255) return BAD_ESCAPE
+          if (pos + 3 >= end) return UNTERMINATED
+          if (hex[bytes[pos + 3]!] === 255) return BAD_ESCAPE
+          pos += 4
+        } else if (short[letter] === 0) return BAD_ESCAPE
+        else pos += 2
+      }
+      if (pos >= end) return UNTERMINATED
+      last = pos
+      pos += 1
+    } else if (bytes[pos] === ascii.TILDE && line.masked && count > 0) {
+      last = readMasked(line, pos, end)
+      if (last < 0) return last
+      line.hasMasked = true
+      pos = last
+    } else return UNQUOTED
+    if (2 * count === ranges.length) {
+      const grown = new Int32Array(ranges.length * 2)
+      grown.set(ranges)
+      line.ranges = grown
+      ranges = grown
+    }
+    ranges[2 * count] = first
+    ranges[2 * count + 1] = last
+    count += 1
+    line.argc = count
+    if (pos === end) return pos
+    if (bytes[pos] !== ascii.SPACE || pos + 1 === end) return UNQUOTED
+    pos += 1
+  }
+}

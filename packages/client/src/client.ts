@@ -1,0 +1,78 @@
+import { ERRORS, isErrorCode, SondeError } from '@sonde/contracts'
+import type { AppRouter } from '@sonde/control-plane/router'
+import { createTRPCClient, createWSClient, TRPCClientError, wsLink } from '@trpc/client'
+import { WebSocket } from 'ws'
+
+export interface ClientOptions {
+  /** Where the control plane is, for example `http://127.0.0.1:7373`. */
+  url: string
+  token: string
+  /** Milliseconds to wait before try number `attempt` (from 0) to reconnect. @default full jitter below 100 ms to 10 s */
+  retryDelayMs?: (attempt: number) => number
+  onOpen?: () => void
+  onClose?: () => void
+}
+
+/** The typed procedures, over one WebSocket that reconnects by itself. */
+export interface SondeClient extends AsyncDisposable {
+  readonly rpc: ReturnType<typeof createTRPCClient<AppRouter>>
+}
+
+const fullJitter = (attempt: number): number => Math.random() * Math.min(10_000, 100 * 2 ** attempt)
+
+/**
+ * Opens a typed client of the control plane. Calls made while the connection is down wait for it.
+ *
+ * @example
+ * await using client = createClient({ url, token })
+ * const { sessions } = await client.rpc.sessions.list.query({})
+ */
+export const createClient = (options: ClientOptions): SondeClient => {
+  class AuthorizedSocket extends WebSocket {
+    constructor(url: string, protocols?: string | string[]) {
+      super(url, protocols, { headers: { authorization: `Bearer ${options.token}` }, handshakeTimeout: 10_000 })
+      // Failures reach the caller through the client; without a listener they would end the process.
+      this.on('error', () => undefined)
+    }
+  }
+  const socket = createWSClient({
+    url: `${options.url.replace(/^http/, 'ws').replace(/\/$/, '')}/trpc`,
+    WebSocket: AuthorizedSocket as unknown as typeof globalThis.WebSocket,
+    retryDelayMs: options.retryDelayMs ?? fullJitter,
+    keepAlive: { enabled: true, intervalMs: 10_000, pongTimeoutMs: 10_000 },
+    ...(options.onOpen && { onOpen: options.onOpen }),
+    ...(options.onClose && { onClose: options.onClose }),
+  })
+  return {
+    rpc: createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] }),
+    [Symbol.asyncDispose]: async () => {
+      await socket.close()
+    },
+  }
+}
+
+/**
+ * What a failed call means: the server's own code and message, `control_plane.unreachable` when there was no answer, or
+ * `control_plane.error` when the answer was not in Sonde's form.
+ */
+export const callErrorOf = (error: unknown): SondeError => {
+  if (error instanceof SondeError) return error
+  if (!(error instanceof TRPCClientError)) return new SondeError('control_plane.unreachable', { cause: error })
+  const data: unknown = error.data
+  const wire = data !== null && typeof data === 'object' && 'sondeError' in data ? data.sondeError : undefined
+  if (wire === undefined) {
+    return new SondeError(data === undefined ? 'control_plane.unreachable' : 'control_plane.error', { cause: error })
+  }
+  return wireErrorToSondeError(wire, error)
+}
+
+/** A wire error body as an error; an unknown code of a newer server becomes `control_plane.error` with its words. */
+export const wireErrorToSondeError = (wire: unknown, cause?: unknown): SondeError => {
+  const { code, message, requestId, details } = (wire ?? {}) as Record<string, unknown>
+  const words = typeof message === 'string' ? { message } : {}
+  const facts = { ...(details as Record<string, unknown> | undefined), ...(requestId ? { requestId } : {}) }
+  return new SondeError(isErrorCode(code) ? code : 'control_plane.error', { ...words, details: facts, cause })
+}
+
+/** Whether the same call may succeed later. */
+export const isRetryable = (error: unknown): boolean => ERRORS[callErrorOf(error).code].retryable

@@ -1,0 +1,8 @@
+export {
+  callErrorOf,
+  createClient,
+  isRetryable,
+  wireErrorToSondeError,
+  type ClientOptions,
+  type SondeClient,
+} from './client.ts'

@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { chunkBoundsSchema, countersSchema, missingRangeSchema, Outcome, TerminationReason } from './captures.ts'
+import { nodeIdSchema, uuidSchema } from './ids.ts'
+import { isStorableText } from './text.ts'
+
+/**
+ * A part of the budget of a capture, granted to one segment: it may record so many more bytes and lines. Slices add up; the
+ * flags of the newest one count.
+ */
+const sliceSchema = z.object({
+  sliceNo: z.int().min(0),
+  bytes: z.int().min(0),
+  lines: z.int().min(0),
+  /** No bytes are left for a further slice: once these are used up the segment ends truncated, `byte_cap`. */
+  lastBytes: z.boolean(),
+  /** Likewise for lines: `line_cap`. */
+  lastLines: z.boolean(),
+})
+export type Slice = z.infer<typeof sliceSchema>
+
+const segmentRef = { captureId: uuidSchema, segmentNo: z.int().min(0) }
+
+/** What the control plane tells a node: at least once, in the order of `number` within a segment, idempotent by id. */
+export const nodeCommandSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('segment.open'),
+    ...segmentRef,
+    targetId: uuidSchema,
+    durationMs: z.int().positive(),
+    chunk: chunkBoundsSchema,
+    slice: sliceSchema,
+    policyRevision: z.int().min(0),
+  }),
+  /** Record from now on: each daemon reads the target's own clock, so no two hosts' clocks are compared. */
+  z.object({ kind: z.literal('segment.begin'), ...segmentRef }),
+  z.object({ kind: z.literal('segment.grant'), ...segmentRef, slice: sliceSchema }),
+  z.object({ kind: z.literal('segment.stop'), ...segmentRef, reason: z.enum(TerminationReason) }),
+  /** Drop whatever is held of the segment, unsent chunks too. */
+  z.object({ kind: z.literal('segment.discard'), ...segmentRef, why: z.string() }),
+])
+export type NodeCommandBody = z.infer<typeof nodeCommandSchema>
+export const deliveredCommandSchema = z.object({
+  commandId: uuidSchema,
+  number: z.int().min(0),
+  body: nodeCommandSchema,
+})
+export type DeliveredCommand = z.infer<typeof deliveredCommandSchema>
+
+export const commandsInput = z.strictObject({ nodeId: nodeIdSchema, epoch: z.int().min(0) })
+
+const words = z.string().max(1024).refine(isStorableText, 'must not contain NUL or unpaired surrogates')
+
+export const commandResultSchema = z.discriminatedUnion('kind', [
+  /** MONITOR is open; nothing is recorded before the begin. */
+  z.strictObject({
+    kind: z.literal('opened'),
+    serverVersion: words.nullable(),
+    dialect: z.enum(['bracket', 'paren']),
+    role: z.enum(['primary', 'replica']),
+  }),
+  z.strictObject({ kind: z.literal('refused'), code: words, detail: words }),
+  z.strictObject({ kind: z.literal('running') }),
+  z.strictObject({ kind: z.literal('acknowledged') }),
+])
+export type CommandResult = z.infer<typeof commandResultSchema>
+
+export const answerInput = z.strictObject({
+  nodeId: nodeIdSchema,
+  epoch: z.int().min(0),
+  commandId: uuidSchema,
+  result: commandResultSchema,
+})
+export type AnswerInput = z.infer<typeof answerInput>
+
+/** Progress of the running segments of a node, once a second, and at once when half of a slice is used or a segment ends. */
+export const segmentsReportInput = z.strictObject({
+  nodeId: nodeIdSchema,
+  epoch: z.int().min(0),
+  segments: z
+    .array(
+      z.strictObject({
+        captureId: uuidSchema,
+        segmentNo: z.int().min(0),
+        /** Number of the newest slice that the segment holds. */
+        sliceNo: z.int().min(0),
+        /** Half of that slice, by bytes or by lines, is used: time for the next one. */
+        halfUsed: z.boolean(),
+        counters: countersSchema,
+        lagMs: z.int().min(0).nullable(),
+        /** Present once reading has ended: the MONITOR connection is closed and the target free. */
+        end: z
+          .strictObject({ outcome: z.enum(Outcome), reason: z.enum(TerminationReason), detail: words.nullable() })
+          .optional(),
+      }),
+    )
+    .min(1)
+    .max(1024),
+})
+export type SegmentsReportInput = z.infer<typeof segmentsReportInput>
+
+/**
+ * Sent when every chunk of the segment is acknowledged. `root` = SHA-256 in hex over, in seq order, seq (u64 big-endian)
+ * and the chunk's sha256.
+ */
+export const segmentManifestInput = z.strictObject({
+  nodeId: nodeIdSchema,
+  epoch: z.int().min(0),
+  captureId: uuidSchema,
+  segmentNo: z.int().min(0),
+  manifest: z.strictObject({
+    chunks: z.int().min(0),
+    lines: z.int().min(0),
+    bytes: z.int().min(0),
+    root: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+})
+export type SegmentManifest = z.infer<typeof segmentManifestInput>['manifest']
+export const segmentManifestResultSchema = z.object({
+  storage: z.enum(['complete', 'incomplete']),
+  missing: z.array(missingRangeSchema),
+})
+export type SegmentManifestResult = z.infer<typeof segmentManifestResultSchema>
+
+/** Outcome of one uploaded chunk. An error code is of that chunk alone. */
+export const chunkResultSchema = z.object({
+  captureId: uuidSchema,
+  segmentNo: z.int(),
+  seq: z.int(),
+  outcome: z.string(),
+})
+export type ChunkResult = z.infer<typeof chunkResultSchema>
+/** `outcome`: `stored`, `duplicate` or an error code. `creditBytes`: what the node may have in flight from now on. */
+export const uploadResultSchema = z.object({ results: z.array(chunkResultSchema), creditBytes: z.int().min(0) })
+export type UploadResult = z.infer<typeof uploadResultSchema>

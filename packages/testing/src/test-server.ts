@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { guardProcess } from './guard.ts'
+import { startPostgres } from './postgres.ts'
+
+/** A server for one test run. */
+export interface TestServer extends AsyncDisposable {
+  /** URL of a role that may create databases. */
+  readonly url: string
+}
+
+/**
+ * The server that the tests run on: `TEST_DATABASE_URL`, else a container with `TEST_POSTGRES=container`, else an embedded one in a
+ * temporary folder, which ends with this process in whatever way that ends.
+ */
+export const startTestServer = (env: NodeJS.ProcessEnv, log: (line: string) => void): Promise<TestServer> => {
+  const url = env['TEST_DATABASE_URL']
+  if (url !== undefined && url !== '') return Promise.resolve({ url, [Symbol.asyncDispose]: () => Promise.resolve() })
+  return env['TEST_POSTGRES'] === 'container' ? startContainer(env) : startEmbedded(log)
+}
+
+const startContainer = async (env: NodeJS.ProcessEnv): Promise<TestServer> => {
+  const image = env['TEST_POSTGRES_IMAGE'] ?? 'postgres:18-alpine'
+  const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
+  try {
+    const container = await new PostgreSqlContainer(image).start()
+    return {
+      url: container.getConnectionUri(),
+      [Symbol.asyncDispose]: async () => {
+        await container.stop()
+      },
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(
+      `TEST_POSTGRES=container, but ${image} could not be started: ${reason}. Leave TEST_POSTGRES out to use the embedded one.`,
+      { cause },
+    )
+  }
+}
+
+const startEmbedded = async (log: (line: string) => void): Promise<TestServer> => {
+  const home = mkdtempSync(join(tmpdir(), 'sonde-test-'))
+  // The server's unprivileged user must get through; the data directory in it is private.
+  chmodSync(home, 0o755)
+  const server = await startPostgres({
+    dataDir: join(home, `postgres-${randomBytes(4).toString('hex')}`),
+    durable: false,
+    log,
+  })
+  const remove = [server.dataDir, `${server.dataDir}.log`, home]
+  const forget = guardProcess(server.pid, { signal: 'SIGQUIT', remove })
+  return {
+    url: server.url,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]()
+      for (const path of remove) rmSync(path, { recursive: true, force: true })
+      forget()
+    },
+  }
+}
