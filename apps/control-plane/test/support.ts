@@ -33,7 +33,10 @@ const insertToken = async ({ db }: Database, owner: string, sessionId: string | 
   const token = mintToken(kind)
   const expires_at = new Date(Date.now() + HOUR_MS)
   const row = { id: newId(), kind, sha256: hashToken(token), name: 'test', participant_id: owner, expires_at } as const
-  await db.insertInto('tokens').values({ ...row, session_id: sessionId }).execute()
+  await db
+    .insertInto('tokens')
+    .values({ ...row, session_id: sessionId })
+    .execute()
   return token
 }
 

@@ -88,6 +88,11 @@ export class SegmentWriter {
     return this.#slice.sliceNo
   }
 
+  /** Half of the newest slice is used, and a further one can come. */
+  get halfUsed(): boolean {
+    return this.#askedFor === this.#slice.sliceNo
+  }
+
   /** Milliseconds from the execution of a line to its reading, clocks of both hosts compared; of each chunk's first line. */
   get lagMs(): number | null {
     return this.#lagMs

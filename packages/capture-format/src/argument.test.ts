@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeArgument, decodeArguments, encodeArgument } from './argument.ts'
 import { latin1Decode, latin1Encode } from './latin1.ts'

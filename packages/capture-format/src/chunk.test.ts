@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { SondeError, type ErrorCode } from '@sonde/contracts'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   MAX_RAW_BYTES,
@@ -155,7 +155,9 @@ test('lines that are not the hashed ones are a mismatch, even under a right chec
 
 test('a body that would grow beyond what its header says is refused while it grows', async () => {
   const bomb = zstdCompressSync(Buffer.alloc(64 * 2 ** 20))
-  expect(await codeOf(() => decompressLines(1, bomb, 1000))).toBe('chunk.checksum_mismatch')
+  const error = await errorOf(() => decompressLines(1, bomb, 1000))
+  expect(error.code).toBe('chunk.checksum_mismatch')
+  expect(error.cause).toMatchObject({ code: 'ERR_BUFFER_TOO_LARGE' })
   expect(await codeOf(() => decompressLines(1, bomb, 0))).toBe('chunk.checksum_mismatch')
   expect(await codeOf(() => decompressLines(1, zstdCompressSync('ab\n'), 4))).toBe('chunk.checksum_mismatch')
 })

@@ -150,7 +150,7 @@ export const manifestRoot = (chunks: Iterable<{ seq: number; sha256: Uint8Array 
   const hash = createHash('sha256')
   const seqBytes = Buffer.alloc(8)
   let last = -1
-  for (const chunk of [...chunks].sort((a, b) => a.seq - b.seq)) {
+  for (const chunk of Array.from(chunks).toSorted((a, b) => a.seq - b.seq)) {
     if (chunk.seq === last) throw new RangeError(`seq ${chunk.seq} comes twice`)
     last = chunk.seq
     seqBytes.writeBigUInt64BE(BigInt(chunk.seq))

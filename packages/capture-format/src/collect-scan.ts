@@ -32,7 +32,7 @@ export const collectScan = (
   const scanner = new MonitorScanner({
     ...options,
     sink: {
-      line: (bytes, start, end, parsed, error) => {
+      line: (...[bytes, start, end, parsed, error]) => {
         const args = error === null ? decodeArguments(parsed).map((argument) => latin1Decode(argument!)) : []
         const { eventUs, db, source } = parsed
         lines.push({ text: latin1Decode(bytes, start, end), error, eventUs, db, source, args })

@@ -15,7 +15,7 @@ const wireOf = (char: string): string => {
   if (char === '\b') return '\\b'
   return SHORT[char] ?? (char >= ' ' && char <= '~' ? char : hex(char.charCodeAt(0)))
 }
-const WIRE_OF_ALL_BYTES = [...ALL_BYTES].map(wireOf).join('')
+const WIRE_OF_ALL_BYTES = Array.from(ALL_BYTES, wireOf).join('')
 
 interface Seed {
   name: string

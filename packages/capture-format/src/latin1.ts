@@ -5,9 +5,8 @@ const STEP = 8192
 export const latin1Decode = (bytes: Uint8Array, start: number = 0, end: number = bytes.length): string => {
   let text = ''
   for (let pos = start; pos < end; pos += STEP) {
-    // `apply` takes anything array-like; spreading goes through an iterator and is 7 times slower (41 to 274 MB/s).
-    const part: ArrayLike<number> = bytes.subarray(pos, Math.min(end, pos + STEP))
-    text += String.fromCharCode.apply(null, part as number[])
+    // `Reflect.apply` takes anything array-like; spreading goes through an iterator and is 7 times slower (41 to 274 MB/s).
+    text += Reflect.apply(String.fromCharCode, null, bytes.subarray(pos, Math.min(end, pos + STEP)))
   }
   return text
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SegmentMerge, type MergedLine } from './merge-order.ts'
 
@@ -17,7 +17,7 @@ const sorted = (segments: readonly Line[][]): MergedLine<Line>[] =>
       let mergeUs = -1
       return lines.map((line) => ({ segmentNo, mergeUs: (mergeUs = Math.max(mergeUs, line.eventUs)), line }))
     })
-    .sort((a, b) => a.mergeUs - b.mergeUs || a.segmentNo - b.segmentNo)
+    .toSorted((a, b) => a.mergeUs - b.mergeUs || a.segmentNo - b.segmentNo)
 
 const times = fc.array(fc.array(fc.integer({ min: -1, max: 30 }), { maxLength: 40 }), { minLength: 1, maxLength: 8 })
 
@@ -115,7 +115,7 @@ test('a segment that was closed takes no more lines and holds nobody up', () => 
   expect(() => merge.push(0, [])).toThrow(RangeError)
 })
 
-test('rows of a long batch are let go as they are taken', () => {
+test('a long batch that is taken in parts, with more pushed in between, keeps its order', () => {
   const merge = new SegmentMerge<Line>()
   const lines = Array.from({ length: 10_000 }, (_, no) => ({ eventUs: no, no }))
   merge.push(0, lines.slice(0, 6000))

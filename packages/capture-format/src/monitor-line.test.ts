@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeArguments } from './argument.ts'
 import { latin1Decode, latin1Encode } from './latin1.ts'
@@ -157,7 +157,11 @@ test('a printed line parses to what was printed, in both dialects', () => {
       expect(parse(bracket)).toEqual({ error: null, eventUs: time, db: number, source: origin, args: texts })
       const printed = printMonitorLine({ eventUs: time, db: number, source: null, args, dialect: 'paren' })
       expect(parse(`+${latin1Decode(printed)}`, { dialect: 'paren' })).toEqual({
-        ...{ error: null, eventUs: time, db: number, source: null, args: texts },
+        error: null,
+        eventUs: time,
+        db: number,
+        source: null,
+        args: texts,
       })
     }),
   )

@@ -12,13 +12,13 @@ const readStart = (line: MonitorLine, start: number, end: number): number => {
 
 /**
  * Parses one line, without its LF and CR, with or without the leading `+`, into `out`. Answers what is wrong with it, or
- * null. Allocates nothing, but for a longer `ranges` when a line has more arguments than any before; hence the four
- * parameters.
+ * null. Allocates nothing, but for a longer `ranges` when a line has more arguments than any before.
  *
  * @example
  * const line = new MonitorLine()
  * if (parseMonitorLine(bytes, 0, bytes.length, line) === null) console.log(line.eventUs, decodeArguments(line))
  */
+// oxlint-disable-next-line max-params -- called for each line, so no options object is made for it
 export const parseMonitorLine = (
   bytes: Uint8Array,
   start: number,
@@ -36,6 +36,7 @@ export const parseMonitorLine = (
 }
 
 /** Reads no more than the time of a stored line: microseconds, or -1 where there is none. `out` holds nothing else. */
+// oxlint-disable-next-line max-params -- called for each line, too
 export const parseLineTime = (bytes: Uint8Array, start: number, end: number, out: MonitorLine): number => {
   out.reset(bytes)
   if (start < end) readStart(out, start, end)

@@ -9,16 +9,26 @@ export interface ClientOptions {
   token: string
   /** Milliseconds to wait before try number `attempt` (from 0) to reconnect. @default full jitter below 100 ms to 10 s */
   retryDelayMs?: (attempt: number) => number
+  /** The connection is there: the first one, and each one after a loss. */
   onOpen?: () => void
+  /** The connection is lost. Tries that never opened, and a move to another connection, do not count. */
   onClose?: () => void
 }
 
-/** The typed procedures, over one WebSocket that reconnects by itself. */
+/** The typed procedures, over one WebSocket that reconnects by itself. Dispose to close it; calls under way get a second. */
 export interface SondeClient extends AsyncDisposable {
   readonly rpc: ReturnType<typeof createTRPCClient<AppRouter>>
 }
 
 const fullJitter = (attempt: number): number => Math.random() * Math.min(10_000, 100 * 2 ** attempt)
+
+/**
+ * A dead network answers nothing, not even a close: it is noticed after a silence of PING_MS + PONG_MS and given up
+ * CLOSE_MS later, 16 s in all, well before a node that went silent counts as degraded (30 s).
+ */
+const PING_MS = 10_000
+const PONG_MS = 5_000
+const CLOSE_MS = 1_000
 
 /**
  * Opens a typed client of the control plane. Calls made while the connection is down wait for it.
@@ -28,25 +38,42 @@ const fullJitter = (attempt: number): number => Math.random() * Math.min(10_000,
  * const { sessions } = await client.rpc.sessions.list.query({})
  */
 export const createClient = (options: ClientOptions): SondeClient => {
+  const open = new Set<WebSocket>()
   class AuthorizedSocket extends WebSocket {
     constructor(url: string, protocols?: string | string[]) {
-      super(url, protocols, { headers: { authorization: `Bearer ${options.token}` }, handshakeTimeout: 10_000 })
+      const settings = {
+        headers: { authorization: `Bearer ${options.token}` },
+        handshakeTimeout: 10_000,
+        closeTimeout: CLOSE_MS,
+        perMessageDeflate: false,
+      }
+      super(url, protocols, settings)
       // Failures reach the caller through the client; without a listener they would end the process.
       this.on('error', () => undefined)
+      this.on('open', () => {
+        open.add(this)
+        if (open.size === 1) options.onOpen?.()
+      })
+      this.on('close', () => {
+        if (open.delete(this) && open.size === 0) options.onClose?.()
+      })
     }
   }
   const socket = createWSClient({
     url: `${options.url.replace(/^http/, 'ws').replace(/\/$/, '')}/trpc`,
     WebSocket: AuthorizedSocket as unknown as typeof globalThis.WebSocket,
     retryDelayMs: options.retryDelayMs ?? fullJitter,
-    keepAlive: { enabled: true, intervalMs: 10_000, pongTimeoutMs: 10_000 },
-    ...(options.onOpen && { onOpen: options.onOpen }),
-    ...(options.onClose && { onClose: options.onClose }),
+    keepAlive: { enabled: true, intervalMs: PING_MS, pongTimeoutMs: PONG_MS },
   })
   return {
     rpc: createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] }),
     [Symbol.asyncDispose]: async () => {
+      // Calls under way may end by themselves; on a dead network they would hold the close for as long as it is dead.
+      const impatient = setTimeout(() => {
+        for (const each of open) each.terminate()
+      }, CLOSE_MS)
       await socket.close()
+      clearTimeout(impatient)
     },
   }
 }

@@ -1,9 +1,9 @@
 import { SondeError } from '@sonde/contracts'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** One connection outside of the pool. */
 export interface Connection extends AsyncDisposable {
-  readonly client: pg.Client
+  readonly client: Client
 }
 
 /** Where a URL points, without its credentials. */
@@ -28,7 +28,7 @@ const reasonOf = (error: unknown): string => {
  */
 export const connectOnce = async (url: string): Promise<Connection> => {
   try {
-    const client = new pg.Client({
+    const client = new Client({
       connectionString: url,
       application_name: 'sonde',
       connectionTimeoutMillis: 5_000,

@@ -91,12 +91,21 @@ for (const [place, accepted] of Object.entries(SETS)) {
   })
 }
 
-dbTest('a state outside of the set is refused by the column itself', async ({ database }) => {
-  const { attach, beat } = await seed(database)
-  const state = 'asleep' as 'offline'
-  expect(await refusal(attach({ state }))).toEqual([CHECK, 'runtime_node_attachments_state_check'])
-  expect(await refusal(beat({ health_state: state }))).toEqual([CHECK, 'runtime_node_presence_health_state_check'])
-  expect(await refusal(beat({ reported_health: 'offline' as 'online' }))).toEqual([
+dbTest('a value outside of its set is refused by the column itself', async ({ database }) => {
+  const { attach, beat, node } = await seed(database)
+  await attach()
+  await beat()
+  const set = (table: string, column: string, value: string): Promise<unknown> =>
+    sql`update ${sql.id(table)} set ${sql.id(column)} = ${value} where node_id = ${node}`.execute(database.db)
+  expect(await refusal(set('runtime_node_attachments', 'state', 'asleep'))).toEqual([
+    CHECK,
+    'runtime_node_attachments_state_check',
+  ])
+  expect(await refusal(set('runtime_node_presence', 'health_state', 'asleep'))).toEqual([
+    CHECK,
+    'runtime_node_presence_health_state_check',
+  ])
+  expect(await refusal(set('runtime_node_presence', 'reported_health', 'offline'))).toEqual([
     CHECK,
     'runtime_node_presence_reported_health_check',
   ])

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
-import { ManualClock, poll, startFaultProxy } from '@sonde/testing'
+import { createServer } from 'node:net'
+import { ManualClock, poll, portOf, startFaultProxy } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
@@ -97,7 +97,7 @@ dbTest('a connection that died without a word is noticed by the probe', async ({
 test('a server that takes the connection and says nothing does not hold up the end', async () => {
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
-  const { port } = silent.address() as AddressInfo
+  const port = portOf(silent)
   const accepted = once(silent, 'connection')
   const begun = performance.now()
   {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { systemClock, type Clock, type TimerHandle } from '@sonde/contracts'
-import pg from 'pg'
+import { Client, escapeIdentifier } from 'pg'
 
 /** What to listen to, and whom to tell. */
 export interface ListenOptions {
@@ -84,7 +84,7 @@ const subscribeOnce = async (
   let timer: TimerHandle | undefined
   signal.addEventListener('abort', end, { once: true })
   try {
-    const client = new pg.Client({
+    const client = new Client({
       connectionString: url,
       application_name: 'sonde-listen',
       keepAlive: true,
@@ -95,7 +95,7 @@ const subscribeOnce = async (
     client.on('end', end)
     client.on('notification', (message) => onNotify(message.payload ?? ''))
     await client.connect()
-    await client.query(`listen ${pg.escapeIdentifier(channel)}`)
+    await client.query(`listen ${escapeIdentifier(channel)}`)
     if (signal.aborted) return
     onConnected()
     const probe = (): void => {

@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SondeError } from '@sonde/contracts'
-import { freePort } from '@sonde/testing'
+import { freePort, portOf } from '@sonde/testing'
 import { createTestDatabase } from '@sonde/testing/db-test'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
@@ -38,38 +39,35 @@ const failureOf = async (work: Promise<unknown>): Promise<SondeError> => {
   return error
 }
 
+const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
+const int32 = (value: number): Buffer => Buffer.from([0, 0, value >> 8, value & 0xff])
+const message = (type: string, ...parts: Buffer[]): Buffer => {
+  const body = Buffer.concat(parts)
+  return Buffer.concat([Buffer.from(type), int32(body.length + 4), body])
+}
+const column = (name: string, type: number): Buffer =>
+  Buffer.concat([Buffer.from(`${name}\0`), int32(0), int16(0), int32(type), int16(4), int32(0), int16(0)])
+const value = (text: string): Buffer => Buffer.concat([int32(text.length), Buffer.from(text)])
+
 /** Speaks just enough of the protocol to say, to any query, that it is PostgreSQL 14.11: no such server comes from npm. */
 const startOldServer = async (): Promise<{ url: string } & AsyncDisposable> => {
-  const message = (type: string, ...parts: Buffer[]): Buffer => {
-    const body = Buffer.concat(parts)
-    const head = Buffer.alloc(5)
-    head.write(type)
-    head.writeInt32BE(body.length + 4, 1)
-    return Buffer.concat([head, body])
-  }
-  const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
-  const int32 = (value: number): Buffer => Buffer.from([0, 0, value >> 8, value & 0xff])
-  const column = (name: string, type: number): Buffer =>
-    Buffer.concat([Buffer.from(`${name}\0`), int32(0), int16(0), int32(type), int16(4), int32(0), int16(0)])
-  const value = (text: string): Buffer => Buffer.concat([int32(text.length), Buffer.from(text)])
   const ready = message('Z', Buffer.from('I'))
-  const answer = [
+  const answer = Buffer.concat([
     message('T', int16(2), column('number', 23), column('text', 25)),
     message('D', int16(2), value('140011'), value('14.11')),
     message('C', Buffer.from('SELECT 1\0')),
     ready,
-  ]
+  ])
   const server = createServer((socket) => {
     socket.once('data', () => {
       socket.write(Buffer.concat([message('R', int32(0)), ready]))
-      socket.on('data', (data) => socket.write(data[0] === 0x51 ? Buffer.concat(answer) : ''))
+      socket.on('data', (data) => socket.write(data[0] === 0x51 ? answer : ''))
     })
     socket.on('error', () => {})
-  })
-  const port = await freePort()
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
   return {
-    url: `postgres://someone@127.0.0.1:${port}/old`,
+    url: `postgres://someone@127.0.0.1:${portOf(server)}/old`,
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }

@@ -1,5 +1,5 @@
 import { SondeError, toSondeError } from '@sonde/contracts'
-import pg from 'pg'
+import { DatabaseError, type Client } from 'pg'
 import { connectOnce } from './connect-once.ts'
 import { readMigrationFiles, type MigrationFile } from './migration-files.ts'
 
@@ -104,7 +104,7 @@ export const migrationStatus = async (url: string, options: MigrationStatusOptio
   return [...known, ...unknown].toSorted((one, other) => one.version - other.version)
 }
 
-const readApplied = async (client: pg.Client): Promise<AppliedRow[]> =>
+const readApplied = async (client: Client): Promise<AppliedRow[]> =>
   (await client.query<AppliedRow>('select * from schema_migrations order by version')).rows
 
 const unknownRows = (files: readonly MigrationFile[], applied: readonly AppliedRow[]): AppliedRow[] =>
@@ -142,7 +142,7 @@ const requireCurrent = (files: readonly MigrationFile[], applied: readonly Appli
   })
 }
 
-const requireSupportedServer = async (client: pg.Client): Promise<void> => {
+const requireSupportedServer = async (client: Client): Promise<void> => {
   const { rows } = await client.query<{ number: number; text: string }>(
     `select current_setting('server_version_num')::int as number, current_setting('server_version') as text`,
   )
@@ -154,7 +154,7 @@ const requireSupportedServer = async (client: pg.Client): Promise<void> => {
 }
 
 /** A transaction-level lock ends with its transaction, whatever becomes of the runner that holds it. */
-const inLockedTransaction = async <T>(client: pg.Client, work: () => Promise<T>): Promise<T> => {
+const inLockedTransaction = async <T>(client: Client, work: () => Promise<T>): Promise<T> => {
   await client.query('begin')
   try {
     await client.query('select pg_advisory_xact_lock($1::bigint)', [LOCK_KEY])
@@ -169,7 +169,7 @@ const inLockedTransaction = async <T>(client: pg.Client, work: () => Promise<T>)
 }
 
 /** Another runner may have applied this file, or a newer version of Sonde all of its own, while this one waited for the lock. */
-const applyOnce = async (client: pg.Client, file: MigrationFile, files: readonly MigrationFile[]): Promise<boolean> => {
+const applyOnce = async (client: Client, file: MigrationFile, files: readonly MigrationFile[]): Promise<boolean> => {
   const applied = await readApplied(client)
   refuseUnfit(files, applied)
   if (applied.some((row) => row.version === file.version)) return false
@@ -191,7 +191,7 @@ const applyOnce = async (client: pg.Client, file: MigrationFile, files: readonly
 const failureOf = (error: unknown, file?: MigrationFile): SondeError => {
   const known = toSondeError(error)
   if (known.code !== 'internal.unexpected') return known
-  if (!(error instanceof pg.DatabaseError)) {
+  if (!(error instanceof DatabaseError)) {
     return new SondeError('database.unavailable', {
       message: `The connection to the database was lost during a migration, which was rolled back: ${String(error)}`,
       cause: error,

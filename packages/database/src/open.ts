@@ -1,11 +1,11 @@
 import type { Schema } from './schema.ts'
 import { Kysely, PostgresDialect } from 'kysely'
-import pg from 'pg'
+import { Pool, types } from 'pg'
 
 /** int8 as Number: ids are UUIDs, and the largest counters, microseconds since 1970, stay below 2^53 until the year 2255. */
-pg.types.setTypeParser(pg.types.builtins.INT8, Number)
+types.setTypeParser(types.builtins.INT8, Number)
 /** date as its text: a day has no zone. */
-pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text)
+types.setTypeParser(types.builtins.DATE, (text) => text)
 
 export interface OpenDatabaseOptions {
   url: string
@@ -30,7 +30,7 @@ export interface Database extends AsyncDisposable {
  * two queries, or a socket that closes after `end()` has resolved, is an uncaught exception.
  */
 export const openDatabase = (options: OpenDatabaseOptions): Database => {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: options.url,
     max: options.maxConnections ?? 10,
     statement_timeout: options.statementTimeoutMs ?? 30_000,

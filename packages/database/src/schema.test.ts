@@ -5,7 +5,8 @@ import { expect, test } from 'vitest'
 import type { Database } from './open.ts'
 
 /** One column as the types or the live database describe it: class of its type, nullability, and how it is filled by itself. */
-type Column = `${string} ${'null' | 'not null'} ${'plain' | 'default' | 'generated'}`
+type Column = `${string} ${'null' | 'not null'} ${Filled}`
+type Filled = 'plain' | 'default' | 'generated'
 type Tables = Map<string, Map<string, Column>>
 
 /** Which classes a TypeScript type may stand for; `string` is narrowed by nothing, so it stands for all that pg gives as text. */
@@ -18,7 +19,7 @@ const CLASSES: Record<string, readonly string[]> = {
   json: ['jsonb'],
 }
 
-const WRAPPERS: Record<string, (inner: string) => { base: string; filled: 'plain' | 'default' | 'generated' }> = {
+const WRAPPERS: Record<string, (inner: string) => { base: string; filled: Filled }> = {
   Default: (inner) => ({ base: inner, filled: 'default' }),
   GeneratedAlways: (inner) => ({ base: inner, filled: 'generated' }),
   Json: () => ({ base: 'json', filled: 'plain' }),
@@ -59,7 +60,7 @@ const readTypes = (source: string): Tables => {
 }
 
 const readLive = async ({ db }: Database): Promise<Tables> => {
-  const { rows } = await sql<{ table: string; column: string; type: string; nullable: boolean; filled: string }>`
+  const { rows } = await sql<{ table: string; column: string; type: string; nullable: boolean; filled: Filled }>`
     select c.table_name as "table", c.column_name as "column", c.data_type as type, c.is_nullable = 'YES' as nullable,
       case when c.is_generated = 'ALWAYS' or c.identity_generation = 'ALWAYS' then 'generated'
         when c.column_default is not null then 'default' else 'plain' end as filled
@@ -72,7 +73,7 @@ const readLive = async ({ db }: Database): Promise<Tables> => {
   for (const { table, column, type, nullable, filled } of rows) {
     const columns = tables.get(table) ?? new Map<string, Column>()
     const name = Object.keys(CLASSES).find((candidate) => CLASSES[candidate]?.includes(type)) ?? type
-    columns.set(column, `${name} ${nullable ? 'null' : 'not null'} ${filled as 'plain'}`)
+    columns.set(column, `${name} ${nullable ? 'null' : 'not null'} ${filled}`)
     tables.set(table, columns)
   }
   return tables

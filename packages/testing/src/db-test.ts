@@ -1,6 +1,5 @@
 import { openDatabase, type Database } from '@sonde/database'
 import { inject, test } from 'vitest'
-import type {} from './global-setup.ts'
 import { createDatabase, type TestDatabase } from './test-database.ts'
 
 /** A migrated database for a test that needs several, or `empty` for one that migrates itself. Dispose drops it. */
@@ -14,8 +13,9 @@ export const createTestDatabase = (options: { empty?: boolean } = {}): Promise<T
  * dbTest('a session keeps its name', async ({ database }) => { ... database.db.selectFrom('sessions') ... })
  */
 export const dbTest = test
-  .extend('databaseUrl', { scope: 'file' }, async ({}, { onCleanup }): Promise<string> => {
-    const created = await createTestDatabase()
+  .extend('testRun', { scope: 'file' }, () => inject('testRun'))
+  .extend('databaseUrl', { scope: 'file' }, async ({ testRun }, { onCleanup }): Promise<string> => {
+    const created = await createDatabase(testRun)
     onCleanup(() => created[Symbol.asyncDispose]())
     return created.url
   })

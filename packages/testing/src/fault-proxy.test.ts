@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { startFaultProxy } from './fault-proxy.ts'
+import { portOf } from './free-port.ts'
 import { poll } from './poll.ts'
 
 const startEcho = async (): Promise<{ port: number } & AsyncDisposable> => {
@@ -13,7 +14,7 @@ const startEcho = async (): Promise<{ port: number } & AsyncDisposable> => {
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { portOf } from './free-port.ts'
 
 /** A TCP proxy with faults to order. Dispose to cut everything and close it. */
 export interface FaultProxy extends AsyncDisposable {
@@ -72,7 +73,7 @@ export const startFaultProxy = async (target: { host?: string; port: number }): 
   }
 
   server = await open(0)
-  const { port } = server.address() as AddressInfo
+  const port = portOf(server)
   return {
     port,
     get connections() {

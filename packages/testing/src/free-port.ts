@@ -1,5 +1,12 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
+
+/** The port that a TCP server listens on; throws when it does not. */
+export const portOf = (server: Server): number => {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The server does not listen on TCP')
+  return address.port
+}
 
 /**
  * A TCP port of 127.0.0.1 that was free a moment ago, for servers that cannot listen on port 0. Another process can take
@@ -9,9 +16,8 @@ export const freePort = async (): Promise<number> => {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
+  const port = portOf(server)
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('The probe of a free port has no TCP address')
-  return address.port
+  return port
 }

@@ -3,13 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { TestProject } from 'vitest/node'
 import { administer, templateOf, urlOf, type TestRun } from './test-database.ts'
-import { startTestServer } from './test-server.ts'
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    testRun: TestRun
-  }
-}
+import { plainError, startTestServer } from './test-server.ts'
 
 /** One PostgreSQL a run, migrated once into a template. Vitest calls the returned function at the end. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
@@ -27,17 +21,19 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
 
 const requireCreateDatabase = async (adminUrl: string): Promise<void> => {
   await using admin = openDatabase({ url: adminUrl, maxConnections: 1 })
-  const role = await sql<{ name: string; allowed: boolean; version: number }>`
+  const query = sql<{ name: string; allowed: boolean; version: number }>`
     select rolname as name, rolcreatedb or rolsuper as allowed, current_setting('server_version_num')::int as version
-    from pg_roles where rolname = current_user`.execute(admin.db)
-  const [row] = role.rows
-  if (row === undefined || !row.allowed) {
-    throw new Error(
-      `The tests make databases, and the role ${row?.name ?? ''} of TEST_DATABASE_URL may not. ` +
-        `Run: alter role "${row?.name ?? 'name'}" createdb`,
-    )
+    from pg_roles where rolname = current_user`
+  const role = await query.execute(admin.db).catch((error: unknown) => {
+    throw plainError(`The tests cannot use their PostgreSQL (TEST_DATABASE_URL): ${String(error)}`)
+  })
+  for (const { name, allowed, version } of role.rows) {
+    if (version < 150_000) throw plainError('TEST_DATABASE_URL must name a PostgreSQL 15 or later')
+    if (!allowed) {
+      const advice = `Run: alter role "${name}" createdb`
+      throw plainError(`The tests make databases, and the role "${name}" of TEST_DATABASE_URL may not. ${advice}`)
+    }
   }
-  if (row.version < 150_000) throw new Error('TEST_DATABASE_URL must name a PostgreSQL 15 or later')
 }
 
 /** Everything of this run, also what a test that was killed left behind. */

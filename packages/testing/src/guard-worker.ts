@@ -29,7 +29,7 @@ const end = async ({ pid, startTime, signal, remove }: Extract<GuardMessage, { k
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const message = JSON.parse(line) as GuardMessage
+  const message: GuardMessage = JSON.parse(line)
   if (message.kind === 'add') noted.set(message.pid, message)
   else noted.delete(message.pid)
 }

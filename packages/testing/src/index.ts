@@ -1,7 +1,7 @@
 export { ManualClock } from './clock.ts'
 export { startCluster, type ClusterNode, type RedisCluster, type StartClusterOptions } from './cluster.ts'
 export { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
-export { freePort } from './free-port.ts'
+export { freePort, portOf } from './free-port.ts'
 export { guardProcess, type GuardOptions } from './guard.ts'
 export { poll, type PollOptions } from './poll.ts'
 export { startPostgres, type EmbeddedPostgres, type StartPostgresOptions } from './postgres.ts'

@@ -14,21 +14,22 @@ export interface PollOptions {
  * last error of the probe as cause; a probe that throws is tried again.
  */
 export const poll = async <T>(
-  probe: () => T | Promise<T>,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
   options: PollOptions,
-): Promise<Exclude<T, undefined | false>> => {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000)
+): Promise<T> => {
+  const timeoutMs = options.timeoutMs ?? 10_000
+  const deadline = performance.now() + timeoutMs
   for (;;) {
     let cause: unknown
     try {
       const found = await probe()
-      if (found !== undefined && found !== false) return found as Exclude<T, undefined | false>
+      if (found !== undefined && found !== false) return found
     } catch (error) {
       cause = error
     }
     if (performance.now() >= deadline) {
       const reason = cause instanceof Error ? `: ${cause.message}` : ''
-      throw new Error(`Waited ${options.timeoutMs ?? 10_000} ms in vain for ${options.what}${reason}`, { cause })
+      throw new Error(`Waited ${timeoutMs} ms in vain for ${options.what}${reason}`, { cause })
     }
     await sleep(options.everyMs ?? 20)
   }

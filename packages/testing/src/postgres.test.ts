@@ -10,13 +10,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDatabase } from '@sonde/database'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { portOf } from './free-port.ts'
 import { poll } from './poll.ts'
 import { startPostgres, type EmbeddedPostgres } from './postgres.ts'
 import { postmasterFile } from './postmaster.ts'
@@ -52,6 +53,11 @@ const runScript = (body: string, argument: string) => {
   )
 }
 
+const firstNumber = async (child: ReturnType<typeof runScript>): Promise<number> => {
+  for await (const text of child.stdout.setEncoding('utf8')) return Number(text)
+  throw new Error('The script ended without a word')
+}
+
 test('a later start keeps the data and the password', async () => {
   using place = temporary()
   {
@@ -83,9 +89,10 @@ test('starters that race for one new directory end up with one server', async ()
   const pids = await Promise.all(
     [1, 2, 3].map(async () => {
       const child = runScript(script, place.dataDir)
-      const [output] = (await once(child.stdout, 'data')) as [Buffer]
-      await once(child, 'exit')
-      return Number(output.toString())
+      const exited = once(child, 'exit')
+      const pid = await firstNumber(child)
+      await exited
+      return pid
     }),
   )
   await using server = await startPostgres({ dataDir: place.dataDir, durable: false })
@@ -151,7 +158,7 @@ test('a port that is taken is reported, not replaced, when it was asked for', as
   using place = temporary()
   const squatter = createServer().listen(0, '127.0.0.1')
   await once(squatter, 'listening')
-  const { port } = squatter.address() as AddressInfo
+  const port = portOf(squatter)
   await expect(startPostgres({ dataDir: place.dataDir, durable: false, port })).rejects.toThrow(
     /Address already in use/,
   )
@@ -172,8 +179,7 @@ test('a guarded server ends, and its data goes, when the process that started it
     console.log(server.pid)
     setInterval(() => {}, 1000)`
   const starter = runScript(script, place.dataDir)
-  const [output] = (await once(starter.stdout, 'data')) as [Buffer]
-  const pid = Number(output.toString())
+  const pid = await firstNumber(starter)
   expect(isAlive(pid)).toBe(true)
   starter.kill('SIGKILL')
   await poll(() => !isAlive(pid) && !existsSync(place.dataDir), { what: 'the guard to end the server' })

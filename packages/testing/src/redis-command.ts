@@ -22,8 +22,14 @@ export const sendRedisCommand = async (port: number, args: readonly string[]): P
   client.on('error', () => {})
   try {
     await client.connect()
-    return (await client.sendCommand(args)) as unknown as RedisReply
+    return toReply(await client.sendCommand([...args]))
   } finally {
     if (client.isOpen) client.destroy()
   }
+}
+
+const toReply = (value: unknown): RedisReply => {
+  if (typeof value === 'string' || typeof value === 'number' || value === null) return value
+  if (Array.isArray(value)) return value.map(toReply)
+  throw new Error(`The server's reply is of an unknown kind: ${typeof value}`)
 }

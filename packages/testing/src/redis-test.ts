@@ -2,13 +2,16 @@ import { test } from 'vitest'
 import { findRedisServer } from './redis-server.ts'
 
 const server = await findRedisServer()
+const isCi = (process.env['CI'] ?? '') !== ''
+// The default reporter hides why a test was skipped.
+if (server.kind === 'none' && !isCi) console.warn(`Tests against a real server are left out. ${server.reason}`)
 
 /**
- * `test` for what needs a real Valkey or Redis server. Where none can be had it is skipped with the reason in its name's note; with
+ * `test` for what needs a real Valkey or Redis server. Where none can be had it is skipped, and the reason is printed; with
  * `CI` set it fails instead, so that a machine without a server never passes for one with.
  */
 export const redisTest = test.extend('redisServer', { auto: true }, ({ skip }) => {
   if (server.kind === 'found') return server.path
-  if (process.env['CI'] !== undefined && process.env['CI'] !== '') throw new Error(server.reason)
+  if (isCi) throw new Error(server.reason)
   return skip(server.reason)
 })

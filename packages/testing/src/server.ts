@@ -118,7 +118,8 @@ const launch = async (options: StartControlPlaneOptions, logs: Record<string, un
   if (typeof outcome !== 'string' && pid !== undefined) return { child, pid, url: outcome.url, exited }
   child.kill('SIGKILL')
   await exited
-  throw new Error(`The control plane ${JSON.stringify(outcome)}. Its last output:\n${output.join('\n')}`)
+  const what = typeof outcome === 'string' ? outcome : 'did not start'
+  throw new Error(`The control plane ${what}. Its last output:\n${output.join('\n')}`)
 }
 
 const listening = async (child: ChildProcess, signal: AbortSignal): Promise<{ url: string }> => {

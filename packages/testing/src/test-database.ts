@@ -9,6 +9,12 @@ export interface TestRun {
   runId: string
 }
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    testRun: TestRun
+  }
+}
+
 /** A database of its own. Dispose drops it, open connections or not. */
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string

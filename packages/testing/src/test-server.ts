@@ -11,6 +11,13 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string
 }
 
+/** An error about the machine, not the code: without a stack, so that vitest shows the one line that says what to do. */
+export const plainError = (message: string): Error => {
+  const error = new Error(message)
+  error.stack = message
+  return error
+}
+
 /**
  * The server that the tests run on: `TEST_DATABASE_URL`, else a container with `TEST_POSTGRES=container`, else an embedded one in a
  * temporary folder, which ends with this process in whatever way that ends.
@@ -32,11 +39,10 @@ const startContainer = async (env: NodeJS.ProcessEnv): Promise<TestServer> => {
         await container.stop()
       },
     }
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw plainError(
       `TEST_POSTGRES=container, but ${image} could not be started: ${reason}. Leave TEST_POSTGRES out to use the embedded one.`,
-      { cause },
     )
   }
 }

@@ -66,7 +66,10 @@ export const failureOf = (thrown: unknown): Failure => {
     }
   }
   if (thrown instanceof UsageError || thrown instanceof CommanderError) {
-    return { code: 'usage', message: thrown.message.replace(/^error: /, ''), exitCode: ExitCode.usage }
+    // What commander throws after it has printed the help that a missing command gets.
+    const missing = thrown instanceof CommanderError && thrown.code === 'commander.help'
+    const message = missing ? 'A command is missing.' : thrown.message.replace(/^error: /, '')
+    return { code: 'usage', message, exitCode: ExitCode.usage }
   }
   if (thrown instanceof Interrupted) {
     return { code: 'interrupted', message: 'Interrupted', exitCode: ExitCode.interrupted }

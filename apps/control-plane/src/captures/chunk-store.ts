@@ -13,6 +13,12 @@ export interface SegmentRef {
   segmentNo: number
 }
 
+/** Undefined when there is no such capture. Authorizes nothing. */
+export const findCaptureRef = async (db: Kysely<Schema>, id: string): Promise<CaptureRef | undefined> => {
+  const row = await db.selectFrom('captures').select('partition_day').where('id', '=', id).executeTakeFirst()
+  return row && { id, partitionDay: row.partition_day }
+}
+
 /** A chunk without its lines. Event times in microseconds, -1 where no line has one. */
 export interface ChunkFact {
   seq: number

@@ -18,10 +18,11 @@ export const ensurePartition = async (trx: Transaction<Schema>, day: string): Pr
   }
   const to = new Date(from + DAY_MS).toISOString().slice(0, 10)
   const nameOf = (parent: string) => `${parent}_${day.replaceAll('-', '')}`
+  // Not `to_regclass`: its cache can miss what another transaction committed while this one waited for the lock.
   const missing = async () => {
     const { rows } = await sql<{ parent: string }>`
       select parent from unnest(${[...PARENTS]}::text[], ${PARENTS.map(nameOf)}::text[]) as t (parent, name)
-      where to_regclass(name) is null`.execute(trx)
+      where not exists (select from pg_class where relname = name and pg_table_is_visible(oid))`.execute(trx)
     return rows.map((row) => row.parent)
   }
   if ((await missing()).length === 0) return

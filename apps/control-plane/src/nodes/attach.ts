@@ -54,7 +54,10 @@ const isActiveElsewhere = (error: unknown): boolean => {
   return failure?.code === '23505' && failure.constraint === 'idx_node_attachments_active'
 }
 
-const attachIn = async (trx: Transaction<Schema>, { resources, principal, input }: Attaching): Promise<AttachResult> => {
+const attachIn = async (
+  trx: Transaction<Schema>,
+  { resources, principal, input }: Attaching,
+): Promise<AttachResult> => {
   const { nodeId, sessionId, clientVersion } = input
   const { participantId } = principal
   const node = await claimNode(trx, nodeId, participantId)

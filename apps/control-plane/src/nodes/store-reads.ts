@@ -64,7 +64,11 @@ const activeSlots = (db: Db) =>
 
 /** The active slots of some nodes. */
 export const readActiveSlots = (db: Db, nodeIds: string[]): Promise<ActiveSlot[]> =>
-  nodeIds.length === 0 ? Promise.resolve([]) : activeSlots(db).where('a.node_id', '=', sql<string>`any(${nodeIds})`).execute()
+  nodeIds.length === 0
+    ? Promise.resolve([])
+    : activeSlots(db)
+        .where('a.node_id', '=', sql<string>`any(${nodeIds})`)
+        .execute()
 
 /** What may be said to a caller about one of its own nodes; undefined for an unknown node and for another's. */
 export const readOwnNode = async (

@@ -71,7 +71,7 @@ export const msToNextCrossing = async (trx: Trx, limits: Limits): Promise<number
   const { rows } = await sql<{ ms: number | null }>`
     select (extract(epoch from min(
         greatest(p.last_heartbeat_at, w.ready_at) + case when p.health_state = 'online'
-          then ${limits.degradedAfterMs} else ${limits.offlineAfterMs} end * interval '1 millisecond'
+          then ${limits.degradedAfterMs}::float8 else ${limits.offlineAfterMs}::float8 end * interval '1 millisecond'
       ) - now()) * 1000)::float8 as ms
     from runtime_node_presence p left join service_state w on w.name = ${SWEEPER}
     where p.health_state <> 'offline'`.execute(trx)

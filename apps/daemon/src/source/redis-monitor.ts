@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { MonitorScanner, type Dialect, type ReplyKind } from '@sonde/capture-format'
-import type { Clock } from '@sonde/contracts'
+import type { Clock, TimerHandle } from '@sonde/contracts'
 import type { OwnTraffic } from '../own-traffic.ts'
 import type { ServerAddress } from '../server-address.ts'
 import { OpenRefused, type Source, type SourceEnd, type SourceLine, type SourceSink } from './source.ts'
@@ -19,6 +19,8 @@ export interface RedisMonitorOptions {
   maxLineBytes: number
   own: OwnTraffic
   clock: Clock
+  /** Makes the other connection of the daemon known, by a mark. Its failure does not matter. */
+  onOpen?: () => Promise<void>
 }
 
 interface Waiter {
@@ -59,6 +61,7 @@ export class RedisMonitor implements Source {
   async open(sink: SourceSink): Promise<void> {
     const { clock, address } = this.#options
     const timer = clock.setTimeout(() => this.#fail(`no answer within ${OPEN_TIMEOUT_MS} ms`), OPEN_TIMEOUT_MS)
+    let announced: TimerHandle | undefined
     try {
       await this.#connect(sink)
       const { username, password } = address
@@ -68,14 +71,18 @@ export class RedisMonitor implements Source {
         if (this.#isClosed) throw error
       })
       await this.#ask(['MONITOR'])
-      // Its line shows under which address the server sees this connection.
-      await this.fence().catch(() => undefined)
+      // The lines show under which addresses the server sees the connections of this daemon.
+      await Promise.race([
+        Promise.allSettled([this.fence(), this.#options.onOpen?.()]),
+        new Promise<void>((resolve) => (announced = clock.setTimeout(resolve, FENCE_TIMEOUT_MS))),
+      ])
       if (this.#isClosed) throw this.#error ?? new Error('closed')
       this.#isOpen = true
     } catch (error) {
       throw new OpenRefused(wordsOf(error), { cause: error })
     } finally {
       clock.clearTimeout(timer)
+      clock.clearTimeout(announced)
       if (!this.#isOpen) this.close()
     }
   }

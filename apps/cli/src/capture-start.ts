@@ -1,0 +1,123 @@
+import { captureStartInput, uuidSchema, type CaptureStartInput, type Scope } from '@sonde/contracts'
+import type { Command } from 'commander'
+import { followCapture } from './capture-follow.ts'
+import { coverageLines, isWhole, printCapture } from './capture-view.ts'
+import { checkInput } from './core/check-input.ts'
+import { connect, type Connection } from './core/connect.ts'
+import { ExitCode, UsageError } from './core/failure.ts'
+import { interruptSignal } from './core/interrupt.ts'
+import {
+  connected,
+  durationValue,
+  idValue,
+  integerValue,
+  sizeValue,
+  withExamples,
+  type CommonFlags,
+} from './core/options.ts'
+import { note, print, printJson } from './print/output.ts'
+
+interface StartFlags extends CommonFlags {
+  allPrimaries?: boolean
+  target?: string[]
+  cluster?: string
+  duration?: number
+  bytes?: number
+  lines?: number
+  require?: string
+  reason?: string
+  wait?: boolean
+}
+
+/** Adds `sonde capture start`. */
+export const addCaptureStart = (group: Command): void => {
+  withExamples(
+    connected(group.command('start'))
+      .description('start one capture over one or more servers')
+      .option('--all-primaries', 'every slot owner and every standalone primary of the session')
+      .option('--target <target...>', 'these servers: ids, or HOST:PORT')
+      .option('--cluster <cluster>', 'every slot owner of this cluster', idValue)
+      .option('--duration <duration>', 'how long to record (default: 30s)', durationValue)
+      .option('--bytes <size>', 'end when so many bytes are stored (default: 50MiB)', sizeValue)
+      .option('--lines <count>', 'end when so many lines are stored', integerValue(1, 1e12))
+      .option('--require <all|any|quorum|N>', 'how many servers must record, or nothing is kept (default: any)')
+      .option('--reason <text>', 'why; it is kept with the capture')
+      .option('--wait', 'show progress and wait for the end')
+      .action(start),
+    'sonde capture start --all-primaries --duration 30s --wait',
+    'sonde capture start --target 127.0.0.1:7000 --lines 10000 --reason "slow checkout"',
+    'sonde capture start --cluster 01930f2e-7c1a-7a00-8000-0123456789ab --require all --bytes 200MiB',
+  )
+}
+
+type ScopeWanted = { kind: 'primaries' } | { kind: 'cluster'; clusterId: string } | { kind: 'targets'; names: string[] }
+
+/** Exactly one of the three ways to say what to capture. Throws a UsageError. */
+export const scopeWantedOf = (flags: Pick<StartFlags, 'allPrimaries' | 'target' | 'cluster'>): ScopeWanted => {
+  const { allPrimaries, target, cluster } = flags
+  const wanted: ScopeWanted[] = [
+    ...(allPrimaries === true ? [{ kind: 'primaries' } as const] : []),
+    ...(target === undefined ? [] : [{ kind: 'targets', names: target } as const]),
+    ...(cluster === undefined ? [] : [{ kind: 'cluster', clusterId: cluster } as const]),
+  ]
+  const [only] = wanted
+  if (only !== undefined && wanted.length === 1) return only
+  throw new UsageError('Say what to capture by one of --all-primaries, --target and --cluster.')
+}
+
+/** `all`, `any`, `quorum` or a count. Throws a UsageError. */
+export const requireOf = (text: string): NonNullable<CaptureStartInput['require']> => {
+  if (text === 'all' || text === 'any' || text === 'quorum') return text
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= 1024) return count
+  throw new UsageError('--require is all, any, quorum, or a number of servers from 1 to 1024.')
+}
+
+const resolveScope = async (connection: Connection, sessionId: string, wanted: ScopeWanted): Promise<Scope> => {
+  if (wanted.kind !== 'targets') return wanted
+  const isId = (name: string): boolean => uuidSchema.safeParse(name).success
+  if (wanted.names.every(isId)) return { kind: 'targets', targetIds: wanted.names.map((name) => name.toLowerCase()) }
+  const { targets } = await connection.call((rpc) => rpc.targets.list.query({ sessionId }))
+  const targetIds = wanted.names.map((name) => {
+    if (isId(name)) return name.toLowerCase()
+    const found = targets.filter(({ host, port }) => `${host}:${port}` === name)
+    const [first] = found
+    if (first !== undefined && found.length === 1) return first.id
+    const problem = found.length > 1 ? 'names more than one target' : 'names no target of this session'
+    throw new UsageError(`${name} ${problem}. "sonde capture targets" lists their ids.`)
+  })
+  return { kind: 'targets', targetIds }
+}
+
+const start = async (flags: StartFlags): Promise<void> => {
+  const wanted = scopeWantedOf(flags)
+  const { duration, bytes, lines, require, reason } = flags
+  const settings = {
+    ...(require !== undefined && { require: requireOf(require) }),
+    ...(duration !== undefined && { durationMs: duration }),
+    ...(bytes !== undefined && { byteCap: bytes }),
+    ...(lines !== undefined && { lineCap: lines }),
+    ...(reason !== undefined && { reason }),
+  }
+  checkInput(captureStartInput.omit({ sessionId: true, scope: true }), settings)
+  await using connection = await connect(flags)
+  const sessionId = await connection.sessionId()
+  const scope = await resolveScope(connection, sessionId, wanted)
+  const input = checkInput(captureStartInput, { sessionId, scope, ...settings })
+  const { capture, coverage } = await connection.call((rpc) => rpc.captures.start.mutate(input))
+  const { id } = capture
+  if (flags.wait !== true) {
+    if (flags.json === true) return printJson({ capture, coverage })
+    await print(id)
+    for (const line of coverageLines(coverage, capture)) note(line)
+    return
+  }
+  if (flags.json !== true) for (const line of [id, ...coverageLines(coverage, capture)]) note(line)
+  const signal = interruptSignal()
+  signal.addEventListener('abort', () =>
+    note(`No longer waiting; the capture goes on. To end it: sonde capture stop ${id}`),
+  )
+  const ended = await followCapture(id, { connection, signal, show: flags.json !== true })
+  await (flags.json === true ? printJson({ capture: ended, coverage }) : printCapture(ended))
+  if (!isWhole(ended)) process.exitCode = ExitCode.captureNotWhole
+}

@@ -1,0 +1,2 @@
+import type { Command } from 'commander'
+export const addUpCommand = (_program: Command): void => {}

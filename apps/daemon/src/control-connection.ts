@@ -1,0 +1,146 @@
+import { createClient, ErrorReply } from '@redis/client'
+import type { ServerAddress } from './server-address.ts'
+import { readServerFacts, type ServerFacts } from './topology.ts'
+
+const TIMEOUT_MS = 5000
+
+const openClient = (address: ServerAddress) => {
+  const { host, port, path, tls, username, password } = address
+  const common = { connectTimeout: TIMEOUT_MS, reconnectStrategy: false } as const
+  const where = path === undefined ? { host, port } : { path }
+  return createClient({
+    socket: tls ? { ...common, host, port, tls: true } : { ...common, ...where, tls: false },
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    RESP: 2,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
+  })
+}
+
+type Client = ReturnType<typeof openClient>
+
+/** What CLIENT LIST says of one connection. */
+export interface ClientEntry {
+  id: string
+  address: string
+  name: string
+}
+
+/** Reads CLIENT LIST. */
+export const parseClientList = (text: string): ClientEntry[] =>
+  text.split('\n').flatMap((line): ClientEntry[] => {
+    const values = new Map(line.split(' ').map((pair) => [pair.split('=', 1)[0]!, pair.slice(pair.indexOf('=') + 1)]))
+    const id = values.get('id')
+    return id === undefined ? [] : [{ id, address: values.get('addr') ?? '', name: values.get('name') ?? '' }]
+  })
+
+/**
+ * The connection for everything but MONITOR, one per target: opened when it is first needed, kept, and opened anew by the
+ * next call after it broke. Calls fail after 5 s, with the server's or system's own words.
+ */
+export class ControlConnection implements Disposable {
+  readonly #address: ServerAddress
+  readonly #clientName: string
+  #client: Promise<Client> | undefined
+  #isClosed = false
+
+  constructor(address: ServerAddress, clientName: string) {
+    this.#address = address
+    this.#clientName = clientName
+  }
+
+  async facts(): Promise<ServerFacts> {
+    return readServerFacts(String(await this.#send('INFO')))
+  }
+
+  async clusterNodes(): Promise<string> {
+    return String(await this.#send('CLUSTER', 'NODES'))
+  }
+
+  /** The target's own clock, in microseconds since 1970. */
+  async timeUs(): Promise<number> {
+    const reply = await this.#send('TIME')
+    const [seconds, micros] = Array.isArray(reply) ? reply.map(Number) : []
+    const us = Number(seconds) * 1e6 + Number(micros)
+    if (!Number.isSafeInteger(us)) throw new Error('TIME answered something else than two numbers')
+    return us
+  }
+
+  async echo(text: string): Promise<void> {
+    await this.#send('ECHO', text)
+  }
+
+  /**
+   * Ends the connections that an earlier process of this node left at the target: those whose name begins with `prefix`
+   * and is none of `live`, the names in use in this process. Answers how many.
+   */
+  async killLeftovers(prefix: string, live: ReadonlySet<string>): Promise<number> {
+    const clients = parseClientList(String(await this.#send('CLIENT', 'LIST')))
+    const left = clients.filter(({ name }) => name.startsWith(prefix) && !live.has(name))
+    // One that is gone by now answers an error, which is as good.
+    for (const { id } of left) await this.#send('CLIENT', 'KILL', 'ID', id).catch(() => undefined)
+    return left.length
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true
+    const opening = this.#client
+    this.#client = undefined
+    opening?.then(destroy, () => undefined)
+  }
+
+  async #send(...args: string[]): Promise<unknown> {
+    const opening = this.#connected()
+    const client = await opening
+    const expired = Promise.withResolvers<never>()
+    const timer = setTimeout(() => expired.reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
+    try {
+      return await Promise.race([client.sendCommand(args), expired.promise])
+    } catch (error) {
+      if (!(error instanceof ErrorReply)) {
+        // Whatever else is on its way there will not be answered either.
+        this.#forget(opening)
+        destroy(client)
+      }
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #connected(): Promise<Client> {
+    if (this.#isClosed) return Promise.reject(new Error('closed'))
+    if (this.#client !== undefined) return this.#client
+    const opening: Promise<Client> = this.#open(() => this.#forget(opening))
+    opening.catch(() => this.#forget(opening))
+    this.#client = opening
+    return opening
+  }
+
+  #forget(opening: Promise<Client>): void {
+    if (this.#client === opening) this.#client = undefined
+  }
+
+  async #open(onEnded: () => void): Promise<Client> {
+    const client = openClient(this.#address)
+    // Without a listener an error would end the process; it reaches the callers through their calls.
+    client.on('error', onEnded)
+    client.on('end', onEnded)
+    let isOpen = false
+    try {
+      await client.connect()
+      await client.sendCommand(['CLIENT', 'SETNAME', this.#clientName]).catch(() => undefined)
+      isOpen = client.isReady && !this.#isClosed
+      if (!isOpen) throw new Error('the connection was closed')
+      return client
+    } finally {
+      if (!isOpen) destroy(client)
+    }
+  }
+}
+
+const destroy = (client: Client): void => {
+  if (client.isOpen) client.destroy()
+}

@@ -1,0 +1,190 @@
+import { callErrorOf, type SondeClient } from '@sonde/client'
+import {
+  deliveredCommandSchema,
+  SondeError,
+  type Clock,
+  type CommandResult,
+  type DeliveredCommand,
+} from '@sonde/contracts'
+import { fullJitterMs } from './backoff.ts'
+import { CALL_TIMEOUT_MS, callWithin, failureOf, pause, type SdkLog } from './call.ts'
+import { CommandOrder, segmentKey } from './command-order.ts'
+import { keepSubscribed } from './resubscribe.ts'
+
+export interface CommandLaneOptions {
+  rpc: SondeClient['rpc']
+  nodeId: string
+  clock: Clock
+  random: () => number
+  log: SdkLog
+  /** Does what the command says; its result is the answer. A throw is answered as `refused` with the error's code. */
+  onCommand: (command: DeliveredCommand) => Promise<CommandResult>
+  /** The control plane refused a call; the next beat must tell what that means. */
+  onDoubt: () => void
+}
+
+/** Commands down, answers up. */
+export interface CommandLane {
+  /** Subscribes in this epoch, and sends in it what could not be answered before. */
+  open(epoch: number): void
+  /** Ends the subscription. Commands that run go on, and their answers wait for the next `open`. */
+  close(): void
+  /** Sends unsent answers, for example because the connection is back. */
+  flush(): void
+}
+
+/** A gap that does not close by itself within this time is asked about by subscribing again, in milliseconds. */
+const GAP_MS = 1_000
+/** The longest wait before an answer is sent again, in milliseconds. */
+const ANSWER_CAP_MS = 5_000
+
+export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
+  const { rpc, nodeId, clock, random, log, onCommand, onDoubt } = options
+  const order = new CommandOrder()
+  const chains = new Map<string, Promise<void>>()
+  const unsent = new Map<string, CommandResult>()
+  const sending = new Set<string>()
+  let lane: { epoch: number; closing: AbortController } | undefined
+
+  /** Sends one answer until it is taken, refused for good, or the lane is closed. */
+  const send = async (commandId: string): Promise<void> => {
+    const mine = lane
+    const result = unsent.get(commandId)
+    if (!mine || !result || sending.has(commandId)) return
+    const { epoch, closing } = mine
+    sending.add(commandId)
+    for (let attempt = 0; !closing.signal.aborted && unsent.has(commandId); attempt += 1) {
+      const error = await sendOnce({ nodeId, epoch, commandId, result })
+      if (!error) {
+        unsent.delete(commandId)
+      } else if (failureOf(error) === 'transport') {
+        await pause(clock, fullJitterMs({ attempt, random, capMs: ANSWER_CAP_MS }), closing.signal)
+      } else if (isAboutSlot(error)) {
+        onDoubt()
+        break
+      } else {
+        log.warn({ commandId, code: error.code }, 'the answer to a command was refused, and is dropped')
+        unsent.delete(commandId)
+      }
+    }
+    sending.delete(commandId)
+    // Opened again meanwhile: the answer goes there.
+    if (lane && lane !== mine) void send(commandId)
+  }
+
+  const sendOnce = async (answer: {
+    nodeId: string
+    epoch: number
+    commandId: string
+    result: CommandResult
+  }): Promise<SondeError | undefined> => {
+    try {
+      await callWithin(clock, CALL_TIMEOUT_MS, (signal) => rpc.runtimeNode.answer.mutate(answer, { signal }))
+      return undefined
+    } catch (error) {
+      return callErrorOf(error)
+    }
+  }
+
+  const answer = (commandId: string, result: CommandResult): void => {
+    unsent.set(commandId, result)
+    void send(commandId)
+  }
+
+  const execute = async (command: DeliveredCommand): Promise<void> => {
+    let result: CommandResult
+    try {
+      result = await onCommand(command)
+    } catch (thrown) {
+      const error = thrown instanceof SondeError ? thrown : new SondeError('internal.unexpected', { cause: thrown })
+      log.warn({ commandId: command.commandId, kind: command.body.kind, code: error.code }, 'a command failed')
+      result = { kind: 'refused', code: error.code, detail: error.message.slice(0, 1024) }
+    }
+    order.answered(command.commandId, result)
+    answer(command.commandId, result)
+  }
+
+  /** Behind the other commands of its segment, beside those of any other. */
+  const enqueue = (command: DeliveredCommand): void => {
+    const key = segmentKey(command.body)
+    const chain = (chains.get(key) ?? Promise.resolve()).then(() => execute(command))
+    chains.set(key, chain)
+    void chain.then(() => {
+      if (chains.get(key) === chain) chains.delete(key)
+    })
+  }
+
+  /** Whether a gap was found that only another delivery can explain. */
+  const deliver = (data: unknown): boolean => {
+    const parsed = deliveredCommandSchema.safeParse(data)
+    if (!parsed.success) {
+      refuseUnknown(data)
+      return false
+    }
+    const delivery = order.deliver(parsed.data)
+    switch (delivery.kind) {
+      case 'run':
+        delivery.commands.forEach(enqueue)
+        return false
+      case 'answered':
+        answer(parsed.data.commandId, delivery.result)
+        return false
+      case 'known':
+        return false
+      case 'held':
+        return true
+    }
+  }
+
+  /** A kind of command that only a newer version knows must not be delivered for ever. */
+  const refuseUnknown = (data: unknown): void => {
+    const commandId = data !== null && typeof data === 'object' && 'commandId' in data ? data.commandId : undefined
+    log.warn({ commandId }, 'a command of an unknown form was refused')
+    if (typeof commandId !== 'string') return
+    answer(commandId, { kind: 'refused', code: 'request.invalid', detail: 'This daemon does not know the command.' })
+  }
+
+  const subscribe = (epoch: number, signal: AbortSignal): void => {
+    let isGapTimed = false
+    const askAgain = keepSubscribed({
+      clock,
+      random,
+      signal,
+      subscribe: (events) => rpc.runtimeNode.commands.subscribe({ nodeId, epoch }, events),
+      onData: (data) => {
+        if (!deliver(data) || isGapTimed) return
+        isGapTimed = true
+        void pause(clock, GAP_MS, signal).then(() => {
+          isGapTimed = false
+          if (order.hasHeld) askAgain()
+        })
+      },
+      onError: (error) => {
+        log.warn({ code: error.code, epoch }, 'the subscription to commands ended; it is made again')
+        if (isAboutSlot(error)) onDoubt()
+      },
+    })
+  }
+
+  const flush = (): void => {
+    for (const commandId of unsent.keys()) void send(commandId)
+  }
+  const close = (): void => {
+    lane?.closing.abort()
+    lane = undefined
+  }
+  return {
+    open: (epoch) => {
+      close()
+      lane = { epoch, closing: new AbortController() }
+      subscribe(epoch, lane.closing.signal)
+      flush()
+    },
+    close,
+    flush,
+  }
+}
+
+/** Only a beat tells whether the slot is gone. */
+const isAboutSlot = (error: SondeError): boolean =>
+  error.code === 'runtimenode.fenced' || error.code === 'runtimenode.permission_denied'

@@ -1,0 +1,92 @@
+import type { SondeClient } from '@sonde/client'
+import {
+  attachResultSchema,
+  heartbeatResultSchema,
+  segmentManifestResultSchema,
+  SondeError,
+  type AttachResult,
+  type Capabilities,
+  type Clock,
+  type HeartbeatResult,
+  type SegmentManifest,
+  type SegmentManifestResult,
+  type SegmentsReportInput,
+} from '@sonde/contracts'
+import { CALL_TIMEOUT_MS, callWithin } from './call.ts'
+
+/** Who a daemon process is. */
+export interface NodeIdentity {
+  nodeId: string
+  clientVersion: string
+  capabilities: Capabilities
+  /** Random per process: the same again is a replay, another one a new incarnation. */
+  instanceId: string
+  /** @default the session of the token */
+  sessionId?: string | undefined
+}
+
+/** The procedures of one node, each bounded in time and with its answer checked. All throw `SondeError`. */
+export interface NodeCalls {
+  attach(): Promise<AttachResult>
+  declare(epoch: number): Promise<void>
+  reportOnline(epoch: number): Promise<void>
+  beat(epoch: number, timeoutMs: number): Promise<HeartbeatResult>
+  detach(call: { epoch: number; reason: string | undefined; timeoutMs: number }): Promise<void>
+  report(epoch: number, segments: SegmentsReportInput['segments']): Promise<void>
+  manifest(
+    epoch: number,
+    segment: { captureId: string; segmentNo: number; manifest: SegmentManifest },
+  ): Promise<SegmentManifestResult>
+}
+
+export const createNodeCalls = (rpc: SondeClient['rpc'], clock: Clock, identity: NodeIdentity): NodeCalls => {
+  const { nodeId, clientVersion, capabilities, instanceId } = identity
+  let owner: { participantId: string; sessionId: string } | undefined
+
+  /** The token knows whom it stands for; asked once. */
+  const ownerOf = async (signal: AbortSignal): Promise<{ participantId: string; sessionId: string }> => {
+    if (owner) return owner
+    const self = await rpc.tokens.self.query(undefined, { signal })
+    const sessionId = identity.sessionId ?? self.sessionId
+    if (sessionId === null) {
+      throw new SondeError('request.invalid', {
+        message: 'This token is not bound to a session, so the node needs a session id. Or give it a node token.',
+      })
+    }
+    owner = { participantId: self.participantId, sessionId }
+    return owner
+  }
+  const update = (change: { epoch: number; capabilities: Capabilities; healthChanges?: { state: 'online' } }) =>
+    callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
+      await rpc.runtimeNode.capabilityUpdate.mutate({ nodeId, ...change }, { signal })
+    })
+
+  return {
+    attach: () =>
+      callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
+        const who = await ownerOf(signal)
+        const input = { ...who, nodeId, clientVersion, capabilities, instanceId, healthState: 'online' } as const
+        return attachResultSchema.parse(await rpc.runtimeNode.attach.mutate(input, { signal }))
+      }),
+    declare: (epoch) => update({ epoch, capabilities }),
+    reportOnline: (epoch) => update({ epoch, capabilities, healthChanges: { state: 'online' } }),
+    beat: (epoch, timeoutMs) =>
+      callWithin(clock, timeoutMs, async (signal) => {
+        const input = { nodeId, epoch, healthState: 'online' } as const
+        return heartbeatResultSchema.parse(await rpc.runtimeNode.heartbeat.mutate(input, { signal }))
+      }),
+    detach: ({ epoch, reason, timeoutMs }) =>
+      callWithin(clock, timeoutMs, async (signal) => {
+        const input = { nodeId, epoch, ...(reason === undefined ? {} : { reason }) }
+        await rpc.runtimeNode.detach.mutate(input, { signal })
+      }),
+    report: (epoch, segments) =>
+      callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
+        await rpc.segments.report.mutate({ nodeId, epoch, segments }, { signal })
+      }),
+    manifest: (epoch, segment) =>
+      callWithin(clock, CALL_TIMEOUT_MS, async (signal) =>
+        segmentManifestResultSchema.parse(await rpc.segments.manifest.mutate({ nodeId, epoch, ...segment }, { signal })),
+      ),
+  }
+}
