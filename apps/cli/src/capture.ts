@@ -1,10 +1,4 @@
-import {
-  captureListInput,
-  CaptureStatus,
-  captureStopInput,
-  type CaptureSummary,
-  type Target,
-} from '@sonde/contracts'
+import { captureListInput, CaptureStatus, captureStopInput, type CaptureSummary, type Target } from '@sonde/contracts'
 import { Option, type Command } from 'commander'
 import { addCaptureStart } from './capture-start.ts'
 import { CAPTURE_TONES, printCapture } from './capture-view.ts'
@@ -33,9 +27,7 @@ export const addCaptureCommands = (program: Command): void => {
   )
   withExamples(
     add('list', 'list captures, newest first')
-      .addOption(
-        new Option('--status <status...>', 'only with one of these').choices(Object.values(CaptureStatus)),
-      )
+      .addOption(new Option('--status <status...>', 'only with one of these').choices(Object.values(CaptureStatus)))
       .option('--target <target>', 'only those that recorded this target', idValue)
       .option('--limit <count>', 'how many (default: 100)', integerValue(1, 1000))
       .option('--cursor <cursor>', 'go on after a page')

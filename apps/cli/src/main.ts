@@ -22,7 +22,8 @@ const report = (thrown: unknown): void => {
 
 const program = createProgram()
 try {
-  if (args[0] === 'daemon' && args[1] !== '--help' && args[1] !== '-h') process.exitCode = await runDaemon(args.slice(1))
+  if (args[0] === 'daemon' && args[1] !== '--help' && args[1] !== '-h')
+    process.exitCode = await runDaemon(args.slice(1))
   else await program.parseAsync(args, { from: 'user' })
 } catch (thrown) {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exitCode = ExitCode.ok

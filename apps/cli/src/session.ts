@@ -35,9 +35,7 @@ export const addSessionCommands = (program: Command): void => {
     'sonde session get --json',
   )
   withExamples(
-    add('list', 'list the sessions that you are a member of')
-      .option('--all', 'archived ones too')
-      .action(list),
+    add('list', 'list the sessions that you are a member of').option('--all', 'archived ones too').action(list),
     'sonde session list --all',
   )
   withExamples(

@@ -48,8 +48,7 @@ export const addTokenCommands = (program: Command): void => {
 const create = async (flags: CreateFlags): Promise<void> => {
   const databaseUrl = process.env['DATABASE_URL']
   const named = flags.url ?? process.env['SONDE_URL']
-  const made =
-    databaseUrl && !named ? await createOnDatabase(databaseUrl, flags) : await createOnControlPlane(flags)
+  const made = databaseUrl && !named ? await createOnDatabase(databaseUrl, flags) : await createOnControlPlane(flags)
   if (flags.json === true) return printJson(made)
   await print(made.token)
   note(`Shown only now. It ends ${formatInstant(made.expiresAt)}.`)

@@ -23,6 +23,10 @@ export const failureOf = ({ code }: SondeError): Failure => {
   return ERRORS[code].retryable || ERRORS[code].http >= 500 ? 'transport' : 'refused'
 }
 
+/** Whether a refusal can mean that the slot is gone, which only a beat tells for certain. */
+export const isAboutSlot = ({ code }: SondeError): boolean =>
+  code === 'runtimenode.fenced' || code === 'runtimenode.permission_denied'
+
 /** Runs one call under a time limit. Throws a `SondeError`; `control_plane.unreachable` when the time is over. */
 export const callWithin = async <T>(
   clock: Clock,

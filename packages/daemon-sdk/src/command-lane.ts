@@ -7,9 +7,10 @@ import {
   type DeliveredCommand,
 } from '@sonde/contracts'
 import { fullJitterMs } from './backoff.ts'
-import { CALL_TIMEOUT_MS, callWithin, failureOf, pause, type SdkLog } from './call.ts'
-import { CommandOrder, segmentKey } from './command-order.ts'
+import { CALL_TIMEOUT_MS, callWithin, failureOf, isAboutSlot, pause, type SdkLog } from './call.ts'
+import { CommandOrder } from './command-order.ts'
 import { keepSubscribed } from './resubscribe.ts'
+import { segmentKey } from './segment-key.ts'
 
 export interface CommandLaneOptions {
   rpc: SondeClient['rpc']
@@ -184,7 +185,3 @@ export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
     flush,
   }
 }
-
-/** Only a beat tells whether the slot is gone. */
-const isAboutSlot = (error: SondeError): boolean =>
-  error.code === 'runtimenode.fenced' || error.code === 'runtimenode.permission_denied'

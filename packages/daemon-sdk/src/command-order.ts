@@ -1,4 +1,5 @@
 import type { CommandResult, DeliveredCommand } from '@sonde/contracts'
+import { segmentKey } from './segment-key.ts'
 
 /** What to do with a delivered command. */
 export type Delivery =
@@ -55,7 +56,7 @@ export class CommandOrder {
 
   /** Whether some command waits for one with a lower number. */
   get hasHeld(): boolean {
-    return this.#segments.values().some((segment) => segment.held.size > 0)
+    return [...this.#segments.values()].some((segment) => segment.held.size > 0)
   }
 
   /** Keeps the result of a command that has run. */
@@ -75,10 +76,6 @@ export class CommandOrder {
     return known
   }
 }
-
-/** Names one segment of one capture. */
-export const segmentKey = ({ captureId, segmentNo }: { captureId: string; segmentNo: number }): string =>
-  `${captureId}/${segmentNo}`
 
 const forgetOldest = (map: Map<string, unknown>): void => {
   for (const key of map.keys()) {

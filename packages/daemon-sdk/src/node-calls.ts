@@ -86,7 +86,9 @@ export const createNodeCalls = (rpc: SondeClient['rpc'], clock: Clock, identity:
       }),
     manifest: (epoch, segment) =>
       callWithin(clock, CALL_TIMEOUT_MS, async (signal) =>
-        segmentManifestResultSchema.parse(await rpc.segments.manifest.mutate({ nodeId, epoch, ...segment }, { signal })),
+        segmentManifestResultSchema.parse(
+          await rpc.segments.manifest.mutate({ nodeId, epoch, ...segment }, { signal }),
+        ),
       ),
   }
 }

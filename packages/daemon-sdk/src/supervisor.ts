@@ -274,10 +274,7 @@ const fromRunning = (state: Running, event: SupervisorEvent): Step => {
   }
 }
 
-const heard = (
-  before: Attachment,
-  verdict: Verdict,
-): { attachment: Attachment; actions: SupervisorAction[] } => {
+const heard = (before: Attachment, verdict: Verdict): { attachment: Attachment; actions: SupervisorAction[] } => {
   const { readOnly, nextHeartbeatMs } = verdict
   const actions: SupervisorAction[] = []
   if (nextHeartbeatMs !== before.heartbeatMs) actions.push({ kind: 'scheduleBeat', heartbeatMs: nextHeartbeatMs })

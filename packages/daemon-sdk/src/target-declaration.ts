@@ -53,7 +53,7 @@ export const createTargetDeclaration = (options: TargetDeclarationOptions): Targ
   /** One at a time, so that an older list never overtakes a newer one. */
   const settle = async (lane: NonNullable<typeof current>): Promise<void> => {
     const { epoch, closing } = lane
-    for (let attempt = 0; wanted && wanted !== lane.settled && !closing.signal.aborted; ) {
+    for (let attempt = 0; wanted && wanted !== lane.settled && !closing.signal.aborted;) {
       const sent = wanted
       const outcome = await declareOnce(epoch, sent.list)
       if ('targetIds' in outcome) {
@@ -65,7 +65,10 @@ export const createTargetDeclaration = (options: TargetDeclarationOptions): Targ
         await pause(clock, fullJitterMs({ attempt, random, capMs: CAP_MS }), closing.signal)
         attempt += 1
       } else {
-        log.warn({ code: outcome.code, epoch }, 'the list of targets was refused; it is sent again after the next attach')
+        log.warn(
+          { code: outcome.code, epoch },
+          'the list of targets was refused; it is sent again after the next attach',
+        )
         lane.settled = sent
         sent.taken.reject(outcome)
       }

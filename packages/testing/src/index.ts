@@ -1,5 +1,6 @@
 export { ManualClock } from './clock.ts'
 export { startCluster, type ClusterNode, type RedisCluster, type StartClusterOptions } from './cluster.ts'
+export { startDaemon, type DaemonProcess, type StartDaemonOptions } from './daemon.ts'
 export { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 export { freePort, portOf } from './free-port.ts'
 export { guardProcess, type GuardOptions } from './guard.ts'

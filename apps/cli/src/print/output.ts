@@ -7,7 +7,8 @@ import { paint, wantsColor, type Tone } from './tone.ts'
 export const endOnClosedPipe = (): void => {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && stream === process.stdout) note(`error: The output cannot be written: ${error.message}`)
+      if (error.code !== 'EPIPE' && stream === process.stdout)
+        note(`error: The output cannot be written: ${error.message}`)
       process.exit(error.code === 'EPIPE' ? 0 : 1)
     })
   }

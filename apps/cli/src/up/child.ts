@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import { LocalFailure } from '../core/failure.ts'
+import { lastLines, openLog } from './log-file.ts'
+import type { Processes } from './processes.ts'
+
+/** A Node program to run beside `up`. */
+export interface ChildOptions {
+  /** As people read it: `control plane`. */
+  name: string
+  main: string
+  args?: readonly string[]
+  env?: NodeJS.ProcessEnv
+  dataDir: string
+  processes: Processes
+}
+
+/** A running child. Dispose to ask it to end, and to end it when it does not. */
+export interface Child extends AsyncDisposable {
+  readonly name: string
+  readonly pid: number
+  readonly logPath: string
+  /** Resolves when it has ended, with how. */
+  readonly exited: Promise<string>
+  readonly hasEnded: boolean
+  /** The first message of that kind. Throws with the child's last words when it ends or takes too long. */
+  message(kind: string, options: { signal: AbortSignal; timeoutMs: number }): Promise<Record<string, unknown>>
+  /** What to say when it ended and should not have. */
+  failure(how: string): LocalFailure
+}
+
+const CHANNEL_STOP_MS = 15_000
+const TERM_STOP_MS = 5_000
+
+/**
+ * Starts a child in a process group of its own, so that Ctrl-C reaches it only through `up`, in order. Its IPC channel is
+ * its reason to run: when `up` ends, however it ends, the channel closes and the child ends.
+ */
+export const startChild = (options: ChildOptions): Child => {
+  const { name, main, args, env, dataDir, processes } = options
+  const log = openLog(join(dataDir, 'logs', `${name.replaceAll(' ', '-')}.log`))
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...(args ?? [])], {
+    env: env ?? process.env,
+    detached: true,
+    stdio: ['ignore', log.descriptor, log.descriptor, 'ipc'],
+  })
+  closeSync(log.descriptor)
+  const { pid } = child
+  let hasEnded = pid === undefined
+  const exited = new Promise<string>((resolve) => {
+    const end = (how: string): void => {
+      hasEnded = true
+      if (pid !== undefined) processes.remove(pid)
+      resolve(how)
+    }
+    child.once('error', (error) => end(error.message))
+    child.once('exit', (code, signal) => end(signal === null ? `exit code ${code}` : signal))
+  })
+  if (pid !== undefined) processes.add(name, pid)
+
+  const failure = (how: string): LocalFailure =>
+    new LocalFailure(`The ${name} ${how}. The end of its log, ${log.path}:`, { lines: lastLines(log) })
+  const message: Child['message'] = (kind, { signal, timeoutMs }) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
+    const receive = (value: unknown): void => {
+      if (value !== null && typeof value === 'object' && 'kind' in value && value.kind === kind) resolve({ ...value })
+    }
+    const abort = (): void => reject(signal.reason as Error)
+    const timer = setTimeout(() => reject(failure(`was not ready within ${timeoutMs / 1000} s`)), timeoutMs)
+    child.on('message', receive)
+    signal.addEventListener('abort', abort)
+    void exited.then((how) => reject(failure(`did not start (${how})`)))
+    return promise.finally(() => {
+      clearTimeout(timer)
+      child.off('message', receive)
+      signal.removeEventListener('abort', abort)
+    })
+  }
+  const endsWithin = (ms: number): Promise<boolean> => {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const timer = setTimeout(() => resolve(false), ms)
+    return Promise.race([exited.then(() => true), promise]).finally(() => clearTimeout(timer))
+  }
+  return {
+    name,
+    pid: pid ?? -1,
+    logPath: log.path,
+    exited,
+    get hasEnded() {
+      return hasEnded
+    },
+    message,
+    failure,
+    [Symbol.asyncDispose]: async () => {
+      if (hasEnded) return
+      if (child.connected) child.disconnect()
+      if (await endsWithin(CHANNEL_STOP_MS)) return
+      child.kill('SIGTERM')
+      if (await endsWithin(TERM_STOP_MS)) return
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}

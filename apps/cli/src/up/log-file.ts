@@ -1,0 +1,49 @@
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
+
+/** A log that has grown past this is set aside at the next start; the one set aside before goes. */
+const ROTATE_BYTES = 16 * 2 ** 20
+const TAIL_BYTES = 16 * 1024
+
+/** Where a child writes to, and where its own output begins. */
+export interface LogFile {
+  path: string
+  /** Descriptor to hand to the child; close it afterwards. */
+  descriptor: number
+  startsAt: number
+}
+
+/** Opens a log to append to, for its owner's eyes. */
+export const openLog = (path: string): LogFile => {
+  if (existsSync(path) && statSync(path).size > ROTATE_BYTES) renameSync(path, `${path}.old`)
+  const descriptor = openSync(path, 'a', 0o600)
+  return { path, descriptor, startsAt: fstatSync(descriptor).size }
+}
+
+/** A line of a JSON log as a person reads it: its message and its error; other lines as they are. */
+export const readableLogLine = (line: string): string => {
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } }
+    const words = [msg, err?.message].filter((each) => typeof each === 'string')
+    return words.length > 0 ? words.join(': ') : line
+  } catch {
+    return line
+  }
+}
+
+/** The last lines that a child has written, for an error message. */
+export const lastLines = ({ path, startsAt }: LogFile, count = 6): string[] => {
+  const descriptor = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(descriptor)
+    const from = Math.max(startsAt, size - TAIL_BYTES)
+    const buffer = Buffer.alloc(Math.max(0, size - from))
+    readSync(descriptor, buffer, 0, buffer.length, from)
+    const lines = buffer
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+    return lines.slice(-count).map((line) => readableLogLine(line).slice(0, 500))
+  } finally {
+    closeSync(descriptor)
+  }
+}

@@ -1,0 +1,150 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Target } from '@sonde/contracts'
+import { connectTo, type Connection } from '../core/connect.ts'
+import { failureOf, LocalFailure } from '../core/failure.ts'
+import { DAEMON_MAIN } from '../daemon.ts'
+import { startChild, type Child } from './child.ts'
+import type { Owner } from './owner.ts'
+import type { Processes } from './processes.ts'
+
+export interface NodesOptions {
+  owner: Owner
+  connection: Connection
+  dataDir: string
+  processes: Processes
+  signal: AbortSignal
+  /** Arguments of each daemon. */
+  daemons: readonly string[][]
+}
+
+/** The daemons of this run. Dispose to stop them all. */
+export interface Nodes extends AsyncDisposable {
+  readonly children: readonly Child[]
+  /** Primaries that they read, online. */
+  readonly primaries: readonly Target[]
+}
+
+const ONLINE_MS = 30_000
+const LOOK_MS = 250
+
+/** Starts the daemons and waits until each is online and its servers are known. Throws with the log of the first that is not. */
+export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
+  const since = Date.now()
+  const tokens = await nodeTokens(options)
+  await using stack = new AsyncDisposableStack()
+  const children: Child[] = []
+  // One call that stops all at the same time: a stack would do it one after the other.
+  stack.defer(async () => {
+    await Promise.all(children.map((child) => child[Symbol.asyncDispose]()))
+  })
+  for (const [index, args] of options.daemons.entries()) {
+    const name = nodeName(index)
+    const { DATABASE_URL: _secret, ...env } = process.env
+    children.push(
+      startChild({
+        name,
+        main: DAEMON_MAIN,
+        args: [...args, '--name', name],
+        env: {
+          ...env,
+          SONDE_URL: options.owner.url,
+          SONDE_TOKEN: tokens[index],
+          SONDE_SESSION: options.owner.sessionId,
+          SONDE_STATE_DIR: join(options.dataDir, name),
+        },
+        dataDir: options.dataDir,
+        processes: options.processes,
+      }),
+    )
+  }
+  const primaries = await untilOnline(options, children, since)
+  const owned = stack.move()
+  return { children, primaries, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+const nodeName = (index: number): string => `node-${index + 1}`
+
+/** A node that attached before this run started is a memory of the run before. */
+const untilOnline = async (options: NodesOptions, children: readonly Child[], since: number): Promise<Target[]> => {
+  const { connection, signal, owner } = options
+  const { sessionId } = owner
+  const servers = options.daemons.flat().filter((word) => word === '--target' || word === '--cluster').length
+  const deadline = performance.now() + ONLINE_MS
+  for (;;) {
+    signal.throwIfAborted()
+    const dead = children.find((child) => child.hasEnded)
+    if (dead !== undefined) throw dead.failure('did not start')
+    const { nodes } = await connection.call((rpc) => rpc.runtimeNode.roster.query({ sessionId }))
+    const ours = nodes.filter(
+      ({ lastAttachedAt, schedulable }) => schedulable && Date.parse(lastAttachedAt) >= since - CLOCK_SLACK_MS,
+    )
+    const ids = new Set(ours.map(({ nodeId }) => nodeId))
+    const { targets } = await connection.call((rpc) => rpc.targets.list.query({ sessionId }))
+    const primaries = targets.filter(({ role, nodeIds }) => role === 'primary' && nodeIds.some((id) => ids.has(id)))
+    if (ours.length >= children.length && primaries.length >= servers) return primaries
+    if (performance.now() >= deadline) {
+      if (ours.length >= children.length && primaries.length > 0) return primaries
+      const [first] = children
+      const seen = `${ours.length} of ${children.length} nodes came online, with ${primaries.length} of ${servers} servers`
+      throw first?.failure(`is not online after ${ONLINE_MS / 1000} s: ${seen}`) ?? new LocalFailure(seen)
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
+}
+
+/** The database may be on another machine. */
+const CLOCK_SLACK_MS = 2_000
+
+/** Tokens of earlier runs are used again while they are good. */
+const nodeTokens = async ({ dataDir, owner, connection, daemons }: NodesOptions): Promise<string[]> => {
+  const path = join(dataDir, 'nodes.json')
+  const kept = readTokens(path)
+  const tokens: string[] = []
+  for (const index of daemons.keys()) {
+    const name = nodeName(index)
+    const { sessionId, url } = owner
+    const before = kept[name]
+    const token =
+      before !== undefined && (await isGood({ url, token: before, sessionId }))
+        ? before
+        : (await connection.call((rpc) => rpc.tokens.create.mutate({ kind: 'node', sessionId, name }))).token
+    tokens.push(token)
+    kept[name] = token
+  }
+  writeFileSync(`${path}.new`, `${JSON.stringify(kept, undefined, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+  return tokens
+}
+
+const readTokens = (path: string): Record<string, string> => {
+  if (!existsSync(path)) return {}
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    return Object.fromEntries(
+      Object.entries(value ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    )
+  } catch {
+    return {}
+  }
+}
+
+const isGood = async ({
+  url,
+  token,
+  sessionId,
+}: {
+  url: string
+  token: string
+  sessionId: string
+}): Promise<boolean> => {
+  await using connection = await connectTo({ url, token, session: sessionId })
+  try {
+    const self = await connection.call((rpc) => rpc.tokens.self.query())
+    return self.kind === 'node' && self.sessionId === sessionId
+  } catch (error) {
+    if (failureOf(error).code.startsWith('auth.')) return false
+    throw error
+  }
+}

@@ -1,0 +1,160 @@
+import { join } from 'node:path'
+import { connectTo } from '../core/connect.ts'
+import { Interrupted } from '../core/failure.ts'
+import { CHECKOUT, dataDirOf } from '../core/settings.ts'
+import { formatDuration } from '../print/units.ts'
+import { plainText } from '../print/plain-text.ts'
+import { startChild, type Child } from './child.ts'
+import { prepareDataDir } from './data-dir.ts'
+import { runFirstCapture } from './first-capture.ts'
+import { startNodes } from './nodes.ts'
+import { ensureOwner } from './owner.ts'
+import { assertPortFree } from './port.ts'
+import type { Processes } from './processes.ts'
+import { chooseSource, findServerProgram } from './sources.ts'
+import { startSource } from './start-source.ts'
+import { migrateStore, openStore } from './store.ts'
+
+export interface UpOptions {
+  dataDir: string
+  port: number
+  host: string
+  targets: readonly string[]
+  clusters: readonly string[]
+  /** Length of the first capture, in milliseconds; undefined: none. */
+  captureMs: number | undefined
+  processes: Processes
+  signal: AbortSignal
+}
+
+const CONTROL_PLANE_MAIN = join(CHECKOUT, 'apps/control-plane/src/main.ts')
+const READY_MS = 30_000
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const step = (what: string, text: string): void => say(`  ${what.padEnd(15)} ${text}`)
+
+/**
+ * Starts everything, in order, and stays until the signal aborts or the control plane ends; then stops everything in the
+ * reverse order. `ready` tells whether it had come up.
+ */
+export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => {
+  const { signal, processes, dataDir } = options
+  const progress = { ready: false }
+  const source = chooseSource(options, findServerProgram(process.env))
+  prepareDataDir(dataDir)
+  const before = await processes.takeOver()
+  const stack = new AsyncDisposableStack()
+  stack.defer(() => processes.release())
+  try {
+    await assertPortFree(options.host, options.port)
+    say('Sonde')
+    if (before.wasKilled) step('Earlier run', `did not stop in order; put right (${before.stopped.length} processes)`)
+    await bringUp({ ...options, source, earlierCaptureId: before.captureId }, stack, progress)
+  } catch (error) {
+    if (!(error instanceof Interrupted || signal.aborted)) {
+      await stack.disposeAsync()
+      throw error
+    }
+  }
+  const started = performance.now()
+  say('\nStopping')
+  await stack.disposeAsync()
+  say(`Stopped in ${formatDuration(performance.now() - started)}. The data stays in ${dataDir}`)
+  return progress
+}
+
+type BringUpOptions = UpOptions & { source: ReturnType<typeof chooseSource>; earlierCaptureId: string | undefined }
+
+const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, progress: { ready: boolean }) => {
+  const { signal, processes, dataDir } = options
+  const store = await openStore({
+    dataDir,
+    env: process.env,
+    processes,
+    stack,
+    say: (text) => step('PostgreSQL', text),
+  })
+  signal.throwIfAborted()
+  const migrations = await migrateStore(store)
+  step('PostgreSQL', store.description)
+  step('Schema', migrations)
+  signal.throwIfAborted()
+
+  const controlPlane = stack.use(startControlPlane(options, store.url))
+  const { url } = await controlPlane.message('listening', { signal, timeoutMs: READY_MS })
+  if (typeof url !== 'string') throw controlPlane.failure('did not say where it listens')
+  step('Control plane', url)
+
+  const owner = await ensureOwner({ dataDir, databaseUrl: store.url, url })
+  if (owner.isNew) step('Owner token', `${owner.token}  (shown only now; kept in ${join(dataDir, 'cli.json')})`)
+  const connection = stack.use(await connectTo({ url, token: owner.token, session: owner.sessionId }))
+  const { sessionId } = owner
+  const earlier = await connection.call((rpc) => rpc.captures.list.query({ sessionId, limit: 1000 }))
+  if (!owner.isNew) step('Data', `kept from before: ${earlier.captures.length} captures`)
+
+  const source = await startSource(options.source, { dataDir, processes, stack, signal })
+  step('Servers', source.description)
+  const nodes = stack.use(await startNodes({ owner, connection, dataDir, processes, signal, daemons: source.daemons }))
+  step('Nodes', `${nodes.children.length} online, reading ${nodes.primaries.length} primaries`)
+  for (const child of nodes.children) void tellEnd(child, signal)
+
+  say('')
+  const capture =
+    options.captureMs === undefined
+      ? undefined
+      : await runFirstCapture({
+          connection,
+          sessionId,
+          primaries: nodes.primaries,
+          durationMs: options.captureMs,
+          processes,
+          earlierId: options.earlierCaptureId,
+          signal,
+          say,
+        })
+  progress.ready = true
+  for (const line of nextSteps(dataDir, capture?.id ?? earlier.captures[0]?.id)) say(line)
+  await stay(controlPlane, signal)
+}
+
+const startControlPlane = (options: UpOptions, databaseUrl: string): Child =>
+  startChild({
+    name: 'control plane',
+    main: CONTROL_PLANE_MAIN,
+    env: { ...process.env, DATABASE_URL: databaseUrl, SONDE_HOST: options.host, SONDE_PORT: String(options.port) },
+    dataDir: options.dataDir,
+    processes: options.processes,
+  })
+
+const nextSteps = (dataDir: string, captureId: string | undefined): string[] => {
+  const where = dataDir === dataDirOf(undefined, {}) ? '' : `SONDE_DATA_DIR=${plainText(dataDir)} `
+  return [
+    '\nTry next, in another terminal:',
+    `  ${where}npx sonde nodes`,
+    `  ${where}npx sonde capture list`,
+    captureId === undefined
+      ? `  ${where}npx sonde capture start --all-primaries --wait`
+      : `  ${where}npx sonde tail ${captureId} | head`,
+    '\nCtrl-C stops everything; the data stays.',
+  ]
+}
+
+/** One node that fails does not disturb the others: it is told, and the rest goes on. */
+const tellEnd = async (child: Child, signal: AbortSignal): Promise<void> => {
+  const how = await child.exited
+  if (!signal.aborted) say(`${child.name} ended (${how}); the others go on. Its log: ${child.logPath}`)
+}
+
+const stay = async (controlPlane: Child, signal: AbortSignal): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve())
+  if (signal.aborted) return
+  // Timers keep the process; a promise alone would not.
+  const keepAlive = setInterval(() => {}, 60_000)
+  try {
+    const how = await Promise.race([promise, controlPlane.exited])
+    if (typeof how === 'string' && !signal.aborted) throw controlPlane.failure(`ended (${how})`)
+  } finally {
+    clearInterval(keepAlive)
+  }
+}

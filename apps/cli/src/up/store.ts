@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { migrate } from '@sonde/database'
+import { LocalFailure } from '../core/failure.ts'
+import type { Processes } from './processes.ts'
+
+/** The database of this run. */
+export interface Store {
+  url: string
+  /** Where it is, for people. */
+  description: string
+}
+
+interface StoreOptions {
+  dataDir: string
+  env: NodeJS.ProcessEnv
+  processes: Processes
+  /** Stops what is started here, in the end. */
+  stack: AsyncDisposableStack
+  say: (line: string) => void
+}
+
+/** The PostgreSQL of DATABASE_URL, or one that is started in the data directory. Throws with its last words when it does not come up. */
+export const openStore = async (options: StoreOptions): Promise<Store> => {
+  const named = options.env['DATABASE_URL']
+  if (named !== undefined && named !== '') return { url: named, description: `your own, ${placeOf(named)}` }
+  const dataDir = join(options.dataDir, 'postgres')
+  const isNew = !existsSync(join(dataDir, 'PG_VERSION'))
+  const { startPostgres, guardProcess } = await import('@sonde/testing')
+  let server
+  try {
+    server = await startPostgres({ dataDir, durable: true, log: options.say })
+  } catch (error) {
+    const [message = '', ...lines] = (error instanceof Error ? error.message : String(error)).split('\n')
+    throw new LocalFailure(message, { lines, cause: error })
+  }
+  options.processes.add('PostgreSQL', server.pid, 'SIGINT')
+  const forget = guardProcess(server.pid, { signal: 'SIGINT' })
+  options.stack.defer(async () => {
+    await server[Symbol.asyncDispose]()
+    forget()
+    options.processes.remove(server.pid)
+  })
+  return {
+    url: server.url,
+    description: `${isNew && server.dataDir === dataDir ? 'new' : 'running'}, data in ${server.dataDir}`,
+  }
+}
+
+const placeOf = (url: string): string => {
+  try {
+    const { hostname, port, pathname } = new URL(url)
+    return `${hostname}:${port || 5432}${pathname}`
+  } catch {
+    return 'DATABASE_URL'
+  }
+}
+
+/** Brings the schema up to date; tells how many migrations that took. */
+export const migrateStore = async ({ url }: Store): Promise<string> => {
+  const { applied } = await migrate(url)
+  return applied.length === 0 ? 'up to date' : `${applied.length} applied`
+}

@@ -1,0 +1,71 @@
+import type {
+  Capabilities,
+  Clock,
+  CommandResult,
+  DeliveredCommand,
+  SegmentManifest,
+  SegmentManifestResult,
+  SegmentsReportInput,
+  SondeError,
+  TargetsDeclareResult,
+} from '@sonde/contracts'
+import type { SdkLog } from './call.ts'
+import type { StateName } from './supervisor.ts'
+import type { TargetList } from './target-declaration.ts'
+
+export interface RuntimeNodeOptions {
+  /** The control plane, for example `http://127.0.0.1:7373`. */
+  url: string
+  token: string
+  /** @default the session of the token */
+  sessionId?: string
+  nodeId: string
+  /** `MAJOR.MINOR` */
+  clientVersion: string
+  capabilities: Capabilities
+  /** Does what a command says and gives the answer to it. A throw is answered as `refused`. */
+  onCommand: (command: DeliveredCommand) => Promise<CommandResult>
+  /** @default the real one */
+  clock?: Clock
+  /** 0 (inclusive) to 1 (exclusive). @default Math.random */
+  random?: () => number
+  /** @default none */
+  log?: SdkLog
+}
+
+/** What a node tells. */
+export interface RuntimeNodeEvents {
+  /** `previousEpoch` is absent at the first attach; another one than `epoch` means that others may have acted meanwhile. */
+  attached: { epoch: number; previousEpoch: number | undefined; readOnly: boolean }
+  online: { epoch: number }
+  readOnlyChanged: { readOnly: boolean }
+  /** Bytes that may be in flight on the data lane from now on; told with every beat. */
+  credit: { creditBytes: number }
+  targetsDeclared: { list: TargetList; targetIds: string[] }
+  disconnected: Record<never, never>
+  reconnected: Record<never, never>
+  /** Final: a newer incarnation of this node has taken over. */
+  fenced: { epoch: number }
+  /** Final: the control plane refuses this node. */
+  revoked: { code: SondeError['code']; message: string }
+  /** Final: `stop` was called and has ended. */
+  stopped: Record<never, never>
+}
+
+/** One daemon's place in its session. */
+export interface RuntimeNode {
+  /** Of the current attachment; undefined before the first. */
+  readonly epoch: number | undefined
+  readonly state: StateName
+  on<Name extends keyof RuntimeNodeEvents>(name: Name, listener: (event: RuntimeNodeEvents[Name]) => void): () => void
+  /** Begins to attach; returns at once. */
+  start(): void
+  /** Detaches, for which it takes 2 s at most, and closes everything. */
+  stop(options?: { reason?: string }): Promise<void>
+  /** The whole list of what this node can reach; declared again by itself after each attach. */
+  declareTargets(list: TargetList): Promise<TargetsDeclareResult>
+  /** Tells the progress of segments, once; a report that fails is replaced by the next one. Throws `SondeError`. */
+  report(segments: SegmentsReportInput['segments']): Promise<void>
+  /** Sends a segment's manifest until it is answered or refused. Throws `SondeError`, also when the node ends before. */
+  manifest(segment: { captureId: string; segmentNo: number; manifest: SegmentManifest }): Promise<SegmentManifestResult>
+}
