@@ -21,6 +21,11 @@ const report = (thrown: unknown): void => {
 }
 
 const program = createProgram()
+// A fault of our own is told like any failure, never with a stack.
+process.on('uncaughtException', (thrown) => {
+  report(thrown)
+  process.exit()
+})
 try {
   if (args[0] === 'daemon' && args[1] !== '--help' && args[1] !== '-h')
     process.exitCode = await runDaemon(args.slice(1))

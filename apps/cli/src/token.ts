@@ -70,7 +70,7 @@ const createOnControlPlane = async (flags: CreateFlags) => {
     ...(kind === 'person' ? { role } : {}),
     ...ttlMs,
   })
-  return connection.call((rpc) => rpc.tokens.create.mutate(input))
+  return await connection.call((rpc) => rpc.tokens.create.mutate(input))
 }
 
 const createOnDatabase = async (databaseUrl: string, { kind, name, role, ttl }: CreateFlags) => {

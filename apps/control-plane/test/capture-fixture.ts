@@ -23,7 +23,7 @@ export interface DataLane extends AsyncDisposable {
   readonly logs: Record<string, unknown>[]
 }
 
-export const startDataLane = async (databaseUrl: string): Promise<DataLane> => {
+export const startDataLane = async (databaseUrl: string, instead?: Kysely<Schema>): Promise<DataLane> => {
   await using starting = new AsyncDisposableStack()
   const config = readConfig({ DATABASE_URL: databaseUrl, SONDE_PORT: '0' })
   const logs: Record<string, unknown>[] = []
@@ -31,7 +31,7 @@ export const startDataLane = async (databaseUrl: string): Promise<DataLane> => {
   const metrics = createMetrics()
   const replicaId = newId()
   const database = starting.use(openDatabase({ url: databaseUrl }))
-  const { db } = database
+  const db = instead ?? database.db
   const events = starting.use(createEvents({ db, databaseUrl, replicaId, clock: systemClock, log, metrics }))
   const stopping = new AbortController()
   const resources: Resources = {
@@ -192,19 +192,19 @@ export const lineAt = (eventUs: number, key: string): string => {
   return `${seconds}.${micros} [0 127.0.0.1:50000] "SET" "${key}" "value"`
 }
 
-/** A chunk of these lines; its event times are those of the first and the last. */
+/** A chunk of these lines; its event times are those of the first and the last that have one. */
 export const chunkOf = (
   at: { captureId: string; segmentNo: number; seq: number },
   lines: string[],
   more: Partial<EncodeChunkInput> = {},
 ): Promise<Buffer> => {
-  const timeOf = (line: string | undefined) => Math.round(Number(line?.split(' ')[0]) * 1e6)
+  const times = lines.map((line) => Math.round(Number(line.split(' ')[0]) * 1e6)).filter(Number.isFinite)
   return encodeChunk({
     ...at,
     lines: Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1'),
     lineCount: lines.length,
-    firstEventUs: timeOf(lines[0]),
-    lastEventUs: timeOf(lines.at(-1)),
+    firstEventUs: times[0] ?? -1,
+    lastEventUs: times.at(-1) ?? -1,
     policyRevision: 0,
     dialect: 'bracket',
     ...more,

@@ -14,7 +14,7 @@ const MINUTE = 60_000
 /** Three daemons, each beside one primary of a real cluster with three replicas. */
 const test = dbTest
   .extend('redisServer', { auto: true }, requireRedis)
-  .extend('cluster', async (_fixtures, { onCleanup }) => {
+  .extend('cluster', async ({ redisServer: _redis }, { onCleanup }) => {
     const cluster = await startCluster({ primaries: 3, replicasPerPrimary: 1 })
     onCleanup(() => cluster[Symbol.asyncDispose]())
     return cluster

@@ -24,7 +24,7 @@ export const mergedLines = (stored: StoredLines): PlacedLine[] => {
     )
   })
   return rows
-    .sort((a, b) => a.mergeUs - b.mergeUs || a.segmentNo - b.segmentNo || a.seq - b.seq || a.lineNo - b.lineNo)
+    .toSorted((a, b) => a.mergeUs - b.mergeUs || a.segmentNo - b.segmentNo || a.seq - b.seq || a.lineNo - b.lineNo)
     .map(({ segmentNo, seq, lineNo, text }) => ({ segmentNo, seq, lineNo, text }))
 }
 

@@ -160,7 +160,8 @@ class Discoverer {
     const known = members.map(({ nodeId }) => this.#clusterOf.get(nodeId)).find((index) => index !== undefined)
     const cluster = known ?? clusters.push({ ok: true }) - 1
     clusters[cluster] = { ok: true }
-    for (const member of members) {
+    // In an order of their own: a server may print them in another one each time, which is no change.
+    for (const member of members.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1))) {
       this.#clusterOf.set(member.nodeId, cluster)
       const facts = factsOf.get(member.nodeId)
       const address = addressOf(member)

@@ -9,6 +9,7 @@ import type {
   TerminationReason,
   TimerHandle,
 } from '@sonde/contracts'
+import type { Uploader } from '@sonde/daemon-sdk'
 import type { CutChunk } from './chunk-buffer.ts'
 import { SegmentWriter, type SegmentEnd } from './segment-writer.ts'
 import type { SourceEnd, SourceLine, SourceSink } from './source/source.ts'
@@ -17,24 +18,15 @@ import type { TargetReader } from './target-reader.ts'
 export type OpenCommand = Extract<NodeCommandBody, { kind: 'segment.open' }>
 export type SegmentProgress = SegmentsReportInput['segments'][number]
 
-/** Of which chunk the bytes are. */
-export interface ChunkToShip {
-  captureId: string
-  segmentNo: number
-  seq: number
-  bytes: Buffer
-}
-
-/** How a chunk left: committed by the control plane, or refused for good, with the error code. */
-export type ShipOutcome = { kind: 'committed' } | { kind: 'refused'; code: string }
+/** Where chunks go: kept until the control plane has committed or refused each. */
+export type Shipper = Pick<Uploader, 'enqueue' | 'pendingBytes' | 'flushed' | 'discard'>
 
 export interface SegmentOptions {
   command: OpenCommand
   reader: TargetReader
   /** The target's clock, in microseconds. */
   nowUs: () => Promise<number>
-  /** Resolves when the chunk is committed or refused; tries on until then. */
-  ship: (chunk: ChunkToShip) => Promise<ShipOutcome>
+  shipper: Shipper
   /** The progress is worth a report at once. */
   changed: () => void
   clock: Clock
@@ -60,9 +52,8 @@ export class Segment implements SourceSink {
   #dialect: Dialect = Dialect.bracket
   #lines = 0
   #bytes = 0
-  #waitingBytes = 0
-  /** Chunks that were cut and are neither committed nor dropped. */
-  #waiting = 0
+  /** Bytes of the chunks that are cut and not encoded yet. */
+  #rawBytes = 0
   #isEncoding = false
   #isDiscarded = false
   #beginTimer: TimerHandle | undefined
@@ -133,11 +124,17 @@ export class Segment implements SourceSink {
   }
 
   /** Ends the segment and drops what has not been sent. */
-  discard(why: string): void {
+  async discard(why: string): Promise<void> {
     this.#isDiscarded = true
     this.terminate('failed', 'writer_failed', why)
     this.#toEncode.length = 0
     this.#stored.resolve(null)
+    await this.#options.shipper.discard(this.captureId, this.segmentNo)
+  }
+
+  /** The control plane will never take that chunk; the manifest names it all the same, so the hole shows. */
+  refused(seq: number, code: string): void {
+    this.terminate('failed', 'writer_failed', `the control plane refused chunk ${seq}: ${code}`)
   }
 
   progress(): SegmentProgress {
@@ -164,56 +161,39 @@ export class Segment implements SourceSink {
 
   #onChunk(chunk: CutChunk): void {
     if (this.#isDiscarded) return
-    this.#waiting += 1
     this.#toEncode.push(chunk)
-    this.#hold(chunk.lines.length)
-    void this.#encodeAll()
-  }
-
-  #hold(bytes: number): void {
-    this.#waitingBytes += bytes
-    if (this.#waitingBytes <= MAX_WAITING_BYTES) return
-    this.terminate('truncated', 'overrun', `more than ${MAX_WAITING_BYTES} bytes waited to be stored`)
+    this.#rawBytes += chunk.lines.length
+    const { captureId, segmentNo } = this
+    const waiting = this.#rawBytes + this.#options.shipper.pendingBytes(captureId, segmentNo)
+    if (waiting > MAX_WAITING_BYTES) {
+      this.terminate('truncated', 'overrun', `${waiting} bytes waited to be stored, ${MAX_WAITING_BYTES} are allowed`)
+    }
+    if (!this.#isEncoding) void this.#encodeAll()
   }
 
   async #encodeAll(): Promise<void> {
-    if (this.#isEncoding) return
     this.#isEncoding = true
-    const { captureId, segmentNo } = this
     for (let chunk = this.#toEncode.shift(); chunk !== undefined; chunk = this.#toEncode.shift()) {
-      const { policyRevision } = this.#options.command
       try {
-        const bytes = await encodeChunk({ ...chunk, captureId, segmentNo, policyRevision, dialect: this.#dialect })
-        const { sha256 } = decodeChunkHeader(bytes)
-        this.#chunks.push({ seq: chunk.seq, sha256 })
-        this.#lines += chunk.lineCount
-        this.#bytes += chunk.lines.length
-        this.#hold(bytes.length - chunk.lines.length)
-        void this.#ship({ captureId, segmentNo, seq: chunk.seq, bytes })
+        await this.#encode(chunk)
       } catch (error) {
-        this.#release(chunk.lines.length)
         this.terminate('failed', 'writer_failed', wordsOf(error))
       }
+      this.#rawBytes -= chunk.lines.length
     }
     this.#isEncoding = false
     this.#checkStored()
   }
 
-  async #ship(chunk: ChunkToShip): Promise<void> {
-    try {
-      const outcome = this.#isDiscarded ? undefined : await this.#options.ship(chunk)
-      if (outcome?.kind === 'refused') {
-        this.terminate('failed', 'writer_failed', `the control plane refused chunk ${chunk.seq}: ${outcome.code}`)
-      }
-    } finally {
-      this.#release(chunk.bytes.length)
-      this.#checkStored()
-    }
-  }
-
-  #release(bytes: number): void {
-    this.#waiting -= 1
-    this.#waitingBytes -= bytes
+  async #encode(chunk: CutChunk): Promise<void> {
+    const { captureId, segmentNo } = this
+    const { command, shipper } = this.#options
+    const { policyRevision } = command
+    const bytes = await encodeChunk({ ...chunk, captureId, segmentNo, policyRevision, dialect: this.#dialect })
+    this.#chunks.push({ seq: chunk.seq, sha256: decodeChunkHeader(bytes).sha256 })
+    this.#lines += chunk.lineCount
+    this.#bytes += chunk.lines.length
+    if (!this.#isDiscarded) await shipper.enqueue({ captureId, segmentNo, seq: chunk.seq, bytes })
   }
 
   #onEnded(): void {
@@ -225,12 +205,15 @@ export class Segment implements SourceSink {
   }
 
   #checkStored(): void {
-    if (this.end === undefined || this.#waiting > 0 || this.#isEncoding) return
-    this.#stored.resolve({
-      chunks: this.#chunks.length,
-      lines: this.#lines,
-      bytes: this.#bytes,
-      root: manifestRoot(this.#chunks),
-    })
+    if (this.end === undefined || this.#isEncoding || this.#isDiscarded) return
+    const { captureId, segmentNo } = this
+    void this.#options.shipper.flushed(captureId, segmentNo).then(() =>
+      this.#stored.resolve({
+        chunks: this.#chunks.length,
+        lines: this.#lines,
+        bytes: this.#bytes,
+        root: manifestRoot(this.#chunks),
+      }),
+    )
   }
 }

@@ -1,7 +1,7 @@
 import { CAPTURE_LIMITS, type Clock, type CommandResult, type NodeCommandBody, type SegmentManifest } from '@sonde/contracts'
 import { OWN_CEILINGS } from './config.ts'
 import { Progress } from './progress.ts'
-import { Segment, type ChunkToShip, type OpenCommand, type SegmentProgress, type ShipOutcome } from './segment.ts'
+import { Segment, type OpenCommand, type SegmentProgress, type Shipper } from './segment.ts'
 import type { ReadableTarget } from './targets.ts'
 
 export interface SegmentRef {
@@ -11,9 +11,7 @@ export interface SegmentRef {
 
 export interface SegmentsOptions {
   find: (targetId: string) => ReadableTarget | undefined
-  ship: (chunk: ChunkToShip) => Promise<ShipOutcome>
-  /** Drops the chunks of a segment that have not been sent. */
-  drop: (segment: SegmentRef) => void
+  shipper: Shipper
   report: (segments: SegmentProgress[]) => Promise<void>
   /** Tries until the control plane has answered. */
   sendManifest: (segment: SegmentRef, manifest: SegmentManifest) => Promise<void>
@@ -84,9 +82,10 @@ export class Segments implements Disposable {
         await segment.stop(command.reason)
         return { kind: 'acknowledged' }
       }
-      case 'segment.discard':
-        this.#discard(segment, command.why)
+      case 'segment.discard': {
+        await this.#discard(segment, command.why)
         return { kind: 'acknowledged' }
+      }
     }
   }
 
@@ -97,9 +96,15 @@ export class Segments implements Disposable {
     await Promise.all([this.#progress.reportNow(), ...all.map(({ segment }) => segment.stored)])
   }
 
-  /** Nobody waits for these segments any more: another incarnation took over, or the node was revoked. */
-  discardAll(why: string): void {
-    for (const { segment } of this.#segments.values()) this.#discard(segment, why)
+  /** The attachment that these segments belong to is over: reads no more, and still ships what was read. */
+  endAll(detail: string): void {
+    for (const { segment } of this.#segments.values()) segment.terminate('failed', 'collector_lost', detail)
+  }
+
+  /** The control plane will never take that chunk. */
+  refused({ seq, code, ...ref }: SegmentRef & { seq: number; code: string }): void {
+    this.#options.log.warn({ ...refOf(ref), seq, code }, 'a chunk was refused')
+    this.#segments.get(keyOf(ref))?.segment.refused(seq, code)
   }
 
   [Symbol.dispose](): void {
@@ -107,7 +112,7 @@ export class Segments implements Disposable {
   }
 
   async #open(command: OpenCommand): Promise<CommandResult> {
-    const { find, clock, log, ship, sourceEnded } = this.#options
+    const { find, clock, log, shipper, sourceEnded } = this.#options
     const refusal = refusalOf(command)
     if (refusal !== null) return refusal
     const target = find(command.targetId)
@@ -116,7 +121,7 @@ export class Segments implements Disposable {
       command,
       reader: target.reader,
       nowUs: () => target.nowUs(),
-      ship,
+      shipper,
       changed: () => {
         if (segment.end?.reason === 'source_closed' || segment.end?.reason === 'source_error') sourceEnded()
         void this.#progress.reportNow()
@@ -149,14 +154,17 @@ export class Segments implements Disposable {
     const manifest = await segment.stored
     const { end } = segment
     log.info({ ...refOf(segment), end, manifest }, 'segment ended')
-    if (manifest !== null) await sendManifest(segment, manifest)
+    if (manifest !== null) {
+      await sendManifest(segment, manifest).catch((error: unknown) =>
+        log.warn({ ...refOf(segment), err: error }, 'the manifest of a segment was not taken'),
+      )
+    }
     this.#segments.delete(keyOf(segment))
   }
 
-  #discard(segment: Segment, why: string): void {
-    segment.discard(why)
-    this.#options.drop(segment)
+  async #discard(segment: Segment, why: string): Promise<void> {
     this.#progress.remove(segment)
+    await segment.discard(why)
   }
 }
 

@@ -1,6 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** Where one daemon keeps what must outlive it. Held by one process at a time; dispose to let go of it. */
@@ -13,6 +23,7 @@ export interface StateDir extends Disposable {
 const NODE_ID = /^node-[0-9a-f]{32}$/
 /** A process that began to take over a dead one's lock and died within the few system calls of it is forgotten after this. */
 const TAKEOVER_MS = 10_000
+const POLL_MS = 5
 
 /**
  * Opens a daemon's state directory and makes what is missing: the directory (0700) and the node id (0600). Throws when
@@ -59,6 +70,7 @@ const takeLock = (dir: string, lock: string): string => {
       )
     }
     if (takeOver({ dir, lock, found, mine })) return mine
+    sleepSync(POLL_MS)
   }
 }
 
@@ -76,6 +88,7 @@ const takeOver = (takeover: { dir: string; lock: string; found: string; mine: st
   try {
     if (read(lock) !== found) return false
     const next = `${marker}.next`
+    rmSync(next, { force: true })
     createWhole(dir, next, mine)
     renameSync(next, lock)
     return true
@@ -97,7 +110,9 @@ const livingHolder = (content: string): number | undefined => {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return undefined
   }
-  return startOf(holder.pid) === holder.started ? holder.pid : undefined
+  const started = startOf(holder.pid)
+  const isAnother = started !== null && holder.started !== null && started !== holder.started
+  return isAnother ? undefined : holder.pid
 }
 
 const parse = (content: string): { pid: number; started: string | null } | undefined => {
@@ -145,9 +160,15 @@ const read = (file: string): string | undefined => {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    // ESRCH: a process that ended while its entry of /proc was read.
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+      return undefined
     throw error
   }
+}
+
+const sleepSync = (ms: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 const ageMs = (file: string): number => {

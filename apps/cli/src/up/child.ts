@@ -9,6 +9,8 @@ import type { Processes } from './processes.ts'
 export interface ChildOptions {
   /** As people read it: `control plane`. */
   name: string
+  /** How a message begins that tells of it. @default `The <name>` */
+  title?: string
   main: string
   args?: readonly string[]
   env?: NodeJS.ProcessEnv
@@ -60,7 +62,9 @@ export const startChild = (options: ChildOptions): Child => {
   if (pid !== undefined) processes.add(name, pid)
 
   const failure = (how: string): LocalFailure =>
-    new LocalFailure(`The ${name} ${how}. The end of its log, ${log.path}:`, { lines: lastLines(log) })
+    new LocalFailure(`${options.title ?? `The ${name}`} ${how}. The end of its log, ${log.path}:`, {
+      lines: lastLines(log),
+    })
   const message: Child['message'] = (kind, { signal, timeoutMs }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
     const receive = (value: unknown): void => {

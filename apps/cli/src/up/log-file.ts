@@ -2,6 +2,8 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, statS
 
 /** A log that has grown past this is set aside at the next start; the one set aside before goes. */
 const ROTATE_BYTES = 16 * 2 ** 20
+/** Where in the code something was thrown is for the log, not for a message. */
+const STACK_LINE = /^\s+at /
 const TAIL_BYTES = 16 * 1024
 
 /** Where a child writes to, and where its own output begins. */
@@ -41,7 +43,7 @@ export const lastLines = ({ path, startsAt }: LogFile, count = 6): string[] => {
     const lines = buffer
       .toString('utf8')
       .split('\n')
-      .filter((line) => line.trim() !== '')
+      .filter((line) => line.trim() !== '' && !STACK_LINE.test(line))
     return lines.slice(-count).map((line) => readableLogLine(line).slice(0, 500))
   } finally {
     closeSync(descriptor)

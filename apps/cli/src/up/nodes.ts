@@ -45,6 +45,7 @@ export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
     children.push(
       startChild({
         name,
+        title: `Daemon ${name}`,
         main: DAEMON_MAIN,
         args: [...args, '--name', name],
         env: {

@@ -43,7 +43,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
   })
   return {
     url: server.url,
-    description: `${isNew && server.dataDir === dataDir ? 'new' : 'running'}, data in ${server.dataDir}`,
+    description: `data in ${server.dataDir}${isNew && server.dataDir === dataDir ? ' (new)' : ''}`,
   }
 }
 

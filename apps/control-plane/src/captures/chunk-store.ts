@@ -19,51 +19,30 @@ export const findCaptureRef = async (db: Kysely<Schema>, id: string): Promise<Ca
   return row && { id, partitionDay: row.partition_day }
 }
 
-/** A chunk without its lines. Event times in microseconds, -1 where no line has one. */
+/** What is known of a chunk without its lines. Event times in microseconds, -1 where no line has one. */
 export interface ChunkFact {
   seq: number
-  rawBytes: number
   lineCount: number
   firstEventUs: number
   lastEventUs: number
-  sha256: Buffer
 }
 
-export interface FactPage {
-  /** Only chunks above this seq, ascending. */
-  afterSeq?: number
-  /** Only chunks below this seq, the newest first; not together with `afterSeq`. */
-  beforeSeq?: number
-  limit: number
-}
-
-/** Facts of one segment's chunks, ascending unless `beforeSeq` is given. No body is read. */
-export const readChunkFacts = async (
+/** Facts of the chunks of one segment below a seq, the newest first, at most `limit`. No body is read. */
+export const readFactsBefore = (
   db: Kysely<Schema>,
   at: CaptureRef & { segmentNo: number },
-  page: FactPage,
-): Promise<ChunkFact[]> => {
-  const { afterSeq, beforeSeq, limit } = page
-  const rows = await db
+  page: { beforeSeq: number; limit: number },
+): Promise<ChunkFact[]> =>
+  db
     .selectFrom('capture_chunks')
-    .select(['seq', 'raw_bytes', 'line_count', 'first_event_us', 'last_event_us', 'sha256'])
+    .select(['seq', 'line_count as lineCount', 'first_event_us as firstEventUs', 'last_event_us as lastEventUs'])
     .where('partition_day', '=', at.partitionDay)
     .where('capture_id', '=', at.id)
     .where('segment_no', '=', at.segmentNo)
-    .$if(afterSeq !== undefined, (query) => query.where('seq', '>', afterSeq ?? -1))
-    .$if(beforeSeq !== undefined, (query) => query.where('seq', '<', beforeSeq ?? 0))
-    .orderBy('seq', beforeSeq === undefined ? 'asc' : 'desc')
-    .limit(limit)
+    .where('seq', '<', page.beforeSeq)
+    .orderBy('seq', 'desc')
+    .limit(page.limit)
     .execute()
-  return rows.map((row) => ({
-    seq: row.seq,
-    rawBytes: row.raw_bytes,
-    lineCount: row.line_count,
-    firstEventUs: row.first_event_us,
-    lastEventUs: row.last_event_us,
-    sha256: row.sha256,
-  }))
-}
 
 /** A chunk with its lines as they were sent. */
 export interface StoredChunk {

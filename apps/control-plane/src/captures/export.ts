@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import { MonitorLine, toJsonLine, type MergedLine } from '@sonde/capture-format'
 import { dialectOfCode } from '@sonde/capture-format/chunk'
-import { ExportFormat, exportQuerySchema, SondeError } from '@sonde/contracts'
+import { ExportFormat, exportQuerySchema, SondeError, uuidSchema } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import type { Kysely } from 'kysely'
 import type { Route } from '../core/http.ts'
@@ -19,14 +19,14 @@ const BATCH_ROWS = 512
 /** `GET /export/captures/{id}?format=&segments=`: the lines that are committed when it begins, as a stream. */
 export const exportRoute = (resources: Resources): Route => ({
   method: 'GET',
-  path: /^\/export\/captures\/(?<id>[0-9a-f-]{36})$/,
+  path: /^\/export\/captures\/(?<id>[0-9a-f-]{36})$/i,
   template: '/export/captures/{id}',
   access: 'person',
   async handle({ response, params, query, principal, gone }) {
     if (!principal) throw new SondeError('auth.token_missing')
     const { format, segments } = parseQuery(query)
     const access = await requireCapture(resources.db, {
-      captureId: params['id'] ?? '',
+      captureId: uuidSchema.parse(params['id']),
       participantId: principal.participantId,
       action: 'capture.export',
     })
@@ -82,7 +82,7 @@ export const exportBytes = (db: Kysely<Schema>, request: ExportRequest): AsyncGe
 
 /** One segment as it was recorded; its lines need not be told apart. */
 async function* wholeChunks(db: Kysely<Schema>, capture: CaptureRef, end: SegmentEnd): AsyncGenerator<Buffer> {
-  for (let seq = 0; seq <= (end.lastSeq ?? -1); ) {
+  for (let seq = 0; seq <= (end.lastSeq ?? -1);) {
     const [chunk] = await readNextChunks(db, capture, [{ segmentNo: end.segmentNo, seq }])
     if (!chunk || chunk.seq > (end.lastSeq ?? -1)) return
     yield await linesOf(chunk)

@@ -22,97 +22,97 @@ const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => lineAt(T0 + from + index, `key${from + index}`))
 const outcomes = (answer: { results: { outcome: string }[] }) => answer.results.map((result) => result.outcome)
 
-dbTest('chunks are stored byte for byte and counted once in the totals of their segment', async ({
-  database: { db },
-  databaseUrl,
-}) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 2)
-  const first = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 100))
-  const second = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(100, 50), { summary: Buffer.from('sum') })
-  const other = await chunkOf({ captureId, segmentNo: 1, seq: 0 }, lines(7, 1))
-  const answer = await upload(lane.url, workspace.nodeToken, [second, first, other])
-  expect(answer.results).toEqual([
-    { captureId, segmentNo: 0, seq: 1, outcome: 'stored' },
-    { captureId, segmentNo: 0, seq: 0, outcome: 'stored' },
-    { captureId, segmentNo: 1, seq: 0, outcome: 'stored' },
-  ])
-  const bytes = lines(0, 150).reduce((sum, line) => sum + line.length + 1, 0)
-  expect(await totalsOf(db, captureId, 0)).toEqual({
-    byteCount: bytes,
-    lineCount: 150,
-    chunkCount: 2,
-    firstEventUs: T0,
-    lastEventUs: T0 + 149,
-  })
-  expect(await totalsOf(db, captureId, 1)).toMatchObject({ lineCount: 1, chunkCount: 1 })
-  const rows = await db
-    .selectFrom('capture_chunks')
-    .select(['segment_no', 'seq', 'body', 'node_id', 'origin', 'partition_day'])
-    .where('capture_id', '=', captureId)
-    .orderBy('segment_no')
-    .orderBy('seq')
-    .execute()
-  expect(rows.map(({ segment_no, seq }) => [segment_no, seq])).toEqual([
-    [0, 0],
-    [0, 1],
-    [1, 0],
-  ])
-  expect(rows[1]).toMatchObject({ node_id: workspace.nodeId, origin: 'live', partition_day: DAY })
-  expect(rows[1]?.body.equals(second.subarray(123))).toBe(true)
-  const summaries = await db
-    .selectFrom('capture_summaries')
-    .select(['seq', 'body'])
-    .where('capture_id', '=', captureId)
-    .execute()
-  expect(summaries).toEqual([{ seq: 1, body: Buffer.from('sum') }])
-  expect(await lane.resources.metrics.registry.metrics()).toContain('chunks_ingested_total{outcome="stored"} 3')
-})
+dbTest(
+  'chunks are stored byte for byte and counted once in the totals of their segment',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 2)
+    const first = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 100))
+    const second = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(100, 50), { summary: Buffer.from('sum') })
+    const other = await chunkOf({ captureId, segmentNo: 1, seq: 0 }, lines(7, 1))
+    const answer = await upload(lane.url, workspace.nodeToken, [second, first, other])
+    expect(answer.results).toEqual([
+      { captureId, segmentNo: 0, seq: 1, outcome: 'stored' },
+      { captureId, segmentNo: 0, seq: 0, outcome: 'stored' },
+      { captureId, segmentNo: 1, seq: 0, outcome: 'stored' },
+    ])
+    const bytes = lines(0, 150).reduce((sum, line) => sum + line.length + 1, 0)
+    expect(await totalsOf(db, captureId, 0)).toEqual({
+      byteCount: bytes,
+      lineCount: 150,
+      chunkCount: 2,
+      firstEventUs: T0,
+      lastEventUs: T0 + 149,
+    })
+    expect(await totalsOf(db, captureId, 1)).toMatchObject({ lineCount: 1, chunkCount: 1 })
+    const rows = await db
+      .selectFrom('capture_chunks')
+      .select(['segment_no', 'seq', 'body', 'node_id', 'origin', 'partition_day'])
+      .where('capture_id', '=', captureId)
+      .orderBy('segment_no')
+      .orderBy('seq')
+      .execute()
+    expect(rows.map(({ segment_no, seq }) => [segment_no, seq])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ])
+    expect(rows[1]).toMatchObject({ node_id: workspace.nodeId, origin: 'live', partition_day: DAY })
+    expect(rows[1]?.body.equals(second.subarray(123))).toBe(true)
+    const summaries = await db
+      .selectFrom('capture_summaries')
+      .select(['seq', 'body'])
+      .where('capture_id', '=', captureId)
+      .execute()
+    expect(summaries).toEqual([{ seq: 1, body: Buffer.from('sum') }])
+    expect(await lane.resources.metrics.registry.metrics()).toContain('chunks_ingested_total{outcome="stored"} 3')
+  },
+)
 
-dbTest('the same chunk again is a duplicate, and other bytes under its number are refused', async ({
-  database: { db },
-  databaseUrl,
-}) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 1)
-  const at = { captureId, segmentNo: 0, seq: 0 }
-  const original = await chunkOf(at, lines(0, 10))
-  const forged = await chunkOf(at, lines(5, 10))
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [original, original, forged]))).toEqual([
-    'stored',
-    'duplicate',
-    'chunk.content_mismatch',
-  ])
-  const before = await totalsOf(db, captureId, 0)
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [forged, original]))).toEqual([
-    'chunk.content_mismatch',
-    'duplicate',
-  ])
-  expect(await totalsOf(db, captureId, 0)).toEqual(before)
-  expect(before.chunkCount).toBe(1)
-  const alarms = lane.logs.filter((line) => line['level'] === 50)
-  expect(alarms).toHaveLength(2)
-  expect(alarms[0]).toMatchObject({ captureId, segmentNo: 0, seq: 0 })
-})
+dbTest(
+  'the same chunk again is a duplicate, and other bytes under its number are refused',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const at = { captureId, segmentNo: 0, seq: 0 }
+    const original = await chunkOf(at, lines(0, 10))
+    const forged = await chunkOf(at, lines(5, 10))
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [original, original, forged]))).toEqual([
+      'stored',
+      'duplicate',
+      'chunk.content_mismatch',
+    ])
+    const before = await totalsOf(db, captureId, 0)
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [forged, original]))).toEqual([
+      'chunk.content_mismatch',
+      'duplicate',
+    ])
+    expect(await totalsOf(db, captureId, 0)).toEqual(before)
+    expect(before.chunkCount).toBe(1)
+    const alarms = lane.logs.filter((line) => line['level'] === 50)
+    expect(alarms).toHaveLength(2)
+    expect(alarms[0]).toMatchObject({ captureId, segmentNo: 0, seq: 0 })
+  },
+)
 
-dbTest('a damaged chunk is asked for again while the rest of its upload is stored', async ({
-  database: { db },
-  databaseUrl,
-}) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 1)
-  const whole = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
-  const damaged = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(10, 10))
-  damaged[damaged.length - 5]! ^= 1
-  const answer = await upload(lane.url, workspace.nodeToken, [damaged, whole])
-  expect(outcomes(answer)).toEqual(['chunk.checksum_mismatch', 'stored'])
-  damaged[damaged.length - 5]! ^= 1
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [damaged]))).toEqual(['stored'])
-  expect(await totalsOf(db, captureId, 0)).toMatchObject({ chunkCount: 2, lineCount: 20 })
-})
+dbTest(
+  'a damaged chunk is asked for again while the rest of its upload is stored',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const whole = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
+    const damaged = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(10, 10))
+    damaged[damaged.length - 5]! ^= 1
+    const answer = await upload(lane.url, workspace.nodeToken, [damaged, whole])
+    expect(outcomes(answer)).toEqual(['chunk.checksum_mismatch', 'stored'])
+    damaged[damaged.length - 5]! ^= 1
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [damaged]))).toEqual(['stored'])
+    expect(await totalsOf(db, captureId, 0)).toMatchObject({ chunkCount: 2, lineCount: 20 })
+  },
+)
 
 dbTest('a chunk with more lines than a daemon may cut is refused, alone', async ({ database: { db }, databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)
@@ -124,60 +124,63 @@ dbTest('a chunk with more lines than a daemon may cut is refused, alone', async 
   expect(outcomes(await upload(lane.url, workspace.nodeToken, [large, allowed]))).toEqual(['chunk.too_large', 'stored'])
 })
 
-dbTest('a body that is not a sequence of whole chunks is refused as a whole', async ({ database: { db }, databaseUrl }) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 1)
-  const whole = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
-  for (const body of [[], [Buffer.from('hello')], [whole, whole.subarray(0, 40)], [whole.subarray(1)]]) {
-    expect(await upload(lane.url, workspace.nodeToken, body)).toMatchObject({ status: 400, code: 'chunk.malformed' })
-  }
-  const miscounted = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10), { lineCount: 11 })
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [miscounted]))).toEqual(['chunk.malformed'])
-  const tiny = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, [lineAt(T0, 'k')])
-  const many = Array.from({ length: CAPTURE_LIMITS.uploadChunks + 1 }, () => tiny)
-  expect(await upload(lane.url, workspace.nodeToken, many)).toMatchObject({ status: 413, code: 'chunk.too_large' })
-  expect((await totalsOf(db, captureId, 0)).chunkCount).toBe(0)
-})
+dbTest(
+  'a body that is not a sequence of whole chunks is refused as a whole',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const whole = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
+    for (const body of [[], [Buffer.from('hello')], [whole, whole.subarray(0, 40)], [whole.subarray(1)]]) {
+      expect(await upload(lane.url, workspace.nodeToken, body)).toMatchObject({ status: 400, code: 'chunk.malformed' })
+    }
+    const miscounted = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10), { lineCount: 11 })
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [miscounted]))).toEqual(['chunk.malformed'])
+    const tiny = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, [lineAt(T0, 'k')])
+    const many = Array.from({ length: CAPTURE_LIMITS.uploadChunks + 1 }, () => tiny)
+    expect(await upload(lane.url, workspace.nodeToken, many)).toMatchObject({ status: 413, code: 'chunk.too_large' })
+    expect((await totalsOf(db, captureId, 0)).chunkCount).toBe(0)
+  },
+)
 
-dbTest('an upload over the limit is refused before it is read, announced or not', async ({
-  database: { db },
-  databaseUrl,
-}) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const post = (headers: Record<string, string | number>) => {
-    const sent = httpRequest(`${lane.url}/data/chunks`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${workspace.nodeToken}`,
-        'content-type': 'application/octet-stream',
-        ...headers,
-      },
-    })
-    sent.on('error', () => {})
-    return sent
-  }
-  const announced = post({ 'content-length': CAPTURE_LIMITS.uploadBytes + 1 })
-  announced.flushHeaders()
-  const [refusal] = await once(announced, 'response')
-  expect(refusal.statusCode).toBe(413)
-  announced.destroy()
+dbTest(
+  'an upload over the limit is refused before it is read, announced or not',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const post = (headers: Record<string, string | number>) => {
+      const sent = httpRequest(`${lane.url}/data/chunks`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${workspace.nodeToken}`,
+          'content-type': 'application/octet-stream',
+          ...headers,
+        },
+      })
+      sent.on('error', () => {})
+      return sent
+    }
+    const announced = post({ 'content-length': CAPTURE_LIMITS.uploadBytes + 1 })
+    announced.flushHeaders()
+    const [refusal] = await once(announced, 'response')
+    expect(refusal.statusCode).toBe(413)
+    announced.destroy()
 
-  const streamed = post({ 'transfer-encoding': 'chunked' })
-  const answered = once(streamed, 'response')
-  const piece = Buffer.alloc(2 ** 20)
-  for (let sent = 0; sent <= CAPTURE_LIMITS.uploadBytes; sent += piece.length) streamed.write(piece)
-  const [late] = await answered
-  expect(late.statusCode).toBe(413)
-  streamed.destroy()
+    const streamed = post({ 'transfer-encoding': 'chunked' })
+    const answered = once(streamed, 'response')
+    const piece = Buffer.alloc(2 ** 20)
+    for (let sent = 0; sent <= CAPTURE_LIMITS.uploadBytes; sent += piece.length) streamed.write(piece)
+    const [late] = await answered
+    expect(late.statusCode).toBe(413)
+    streamed.destroy()
 
-  const typed = post({ 'content-type': 'application/json' })
-  typed.end('{}')
-  const [wrongType] = await once(typed, 'response')
-  expect(wrongType.statusCode).toBe(400)
-  typed.destroy()
-})
+    const typed = post({ 'content-type': 'application/json' })
+    typed.end('{}')
+    const [wrongType] = await once(typed, 'response')
+    expect(wrongType.statusCode).toBe(400)
+    typed.destroy()
+  },
+)
 
 dbTest('only the owner of the node of a segment may send its chunks', async ({ database: { db }, databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)
@@ -192,7 +195,10 @@ dbTest('only the owner of the node of a segment may send its chunks', async ({ d
 
   expect(outcomes(await upload(lane.url, colleague.nodeToken, [chunk]))).toEqual(['chunk.not_accepted'])
   expect(outcomes(await upload(lane.url, stranger.nodeToken, [chunk]))).toEqual(['capture.not_found'])
-  expect(await upload(lane.url, workspace.personToken, [chunk])).toMatchObject({ status: 403, code: 'auth.kind_required' })
+  expect(await upload(lane.url, workspace.personToken, [chunk])).toMatchObject({
+    status: 403,
+    code: 'auth.kind_required',
+  })
   expect(await upload(lane.url, '', [chunk])).toMatchObject({ status: 401 })
   expect((await totalsOf(db, captureId, 0)).chunkCount).toBe(0)
   expect(outcomes(await upload(lane.url, workspace.nodeToken, [noSegment, hugeSegment, noCapture, chunk]))).toEqual([
@@ -203,63 +209,71 @@ dbTest('only the owner of the node of a segment may send its chunks', async ({ d
   ])
 })
 
-dbTest('a segment that is complete takes nothing new and still knows its own', async ({ database: { db }, databaseUrl }) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 1)
-  const known = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
-  const late = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(10, 10))
-  await upload(lane.url, workspace.nodeToken, [known])
-  await finishSegment(db, captureId, 0)
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [known, late]))).toEqual([
-    'duplicate',
-    'chunk.not_accepted',
-  ])
-  await db
-    .updateTable('capture_segments')
-    .set({ status: 'lost', storage: 'incomplete' })
-    .where('capture_id', '=', captureId)
-    .execute()
-  const repair = await chunkOf({ captureId, segmentNo: 0, seq: 2 }, lines(20, 10), { isRepair: true })
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [late, repair]))).toEqual(['stored', 'stored'])
-  const origins = await db
-    .selectFrom('capture_chunks')
-    .select('origin')
-    .where('capture_id', '=', captureId)
-    .orderBy('seq')
-    .execute()
-  expect(origins.map(({ origin }) => origin)).toEqual(['live', 'live', 'repair'])
-})
+dbTest(
+  'a segment that is complete takes nothing new and still knows its own',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const known = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
+    const late = await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(10, 10))
+    await upload(lane.url, workspace.nodeToken, [known])
+    await finishSegment(db, captureId, 0)
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [known, late]))).toEqual([
+      'duplicate',
+      'chunk.not_accepted',
+    ])
+    await db
+      .updateTable('capture_segments')
+      .set({ status: 'lost', storage: 'incomplete' })
+      .where('capture_id', '=', captureId)
+      .execute()
+    const repair = await chunkOf({ captureId, segmentNo: 0, seq: 2 }, lines(20, 10), { isRepair: true })
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [late, repair]))).toEqual(['stored', 'stored'])
+    const origins = await db
+      .selectFrom('capture_chunks')
+      .select('origin')
+      .where('capture_id', '=', captureId)
+      .orderBy('seq')
+      .execute()
+    expect(origins.map(({ origin }) => origin)).toEqual(['live', 'live', 'repair'])
+  },
+)
 
-dbTest('of sixteen uploads of the same chunks at once each chunk is stored by one', async ({
-  database: { db },
-  databaseUrl,
-}) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 2)
-  const chunks: Buffer[] = []
-  for (const segmentNo of [0, 1]) {
-    for (let seq = 0; seq < 8; seq += 1) chunks.push(await chunkOf({ captureId, segmentNo, seq }, lines(seq * 20, 20)))
-  }
-  const orders = Array.from({ length: 16 }, (_, index) => (index % 2 === 0 ? chunks : chunks.toReversed()))
-  const answers = await Promise.all(orders.map((order) => upload(lane.url, workspace.nodeToken, order)))
-  const all = answers.flatMap((answer) => answer.results)
-  expect(all).toHaveLength(256)
-  expect(all.filter((result) => result.outcome === 'stored')).toHaveLength(16)
-  expect(all.filter((result) => result.outcome === 'duplicate')).toHaveLength(240)
-  for (const segmentNo of [0, 1]) {
-    expect(await totalsOf(db, captureId, segmentNo)).toMatchObject({ chunkCount: 8, lineCount: 160 })
-  }
-})
+dbTest(
+  'of sixteen uploads of the same chunks at once each chunk is stored by one',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 2)
+    const chunks: Buffer[] = []
+    for (const segmentNo of [0, 1]) {
+      for (let seq = 0; seq < 8; seq += 1)
+        chunks.push(await chunkOf({ captureId, segmentNo, seq }, lines(seq * 20, 20)))
+    }
+    const orders = Array.from({ length: 16 }, (_, index) => (index % 2 === 0 ? chunks : chunks.toReversed()))
+    const answers = await Promise.all(orders.map((order) => upload(lane.url, workspace.nodeToken, order)))
+    const all = answers.flatMap((answer) => answer.results)
+    expect(all).toHaveLength(256)
+    expect(all.filter((result) => result.outcome === 'stored')).toHaveLength(16)
+    expect(all.filter((result) => result.outcome === 'duplicate')).toHaveLength(240)
+    for (const segmentNo of [0, 1]) {
+      expect(await totalsOf(db, captureId, segmentNo)).toMatchObject({ chunkCount: 8, lineCount: 160 })
+    }
+  },
+)
 
 dbTest('a full disk refuses the whole upload and keeps nothing of it', async ({ database: { db }, databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)
   const workspace = await seedWorkspace(db)
   const captureId = await seedCapture(db, workspace, 1)
   await sql`create function disk_full() returns trigger language plpgsql as $$
-    begin if new.seq = 1 then raise exception 'no space left' using errcode = '53100'; end if; return new; end $$`.execute(db)
-  await sql`create trigger disk_full before insert on capture_chunks_20261124 for each row execute function disk_full()`.execute(db)
+    begin if new.seq = 1 then raise exception 'no space left' using errcode = '53100'; end if; return new; end $$`.execute(
+    db,
+  )
+  await sql`create trigger disk_full before insert on capture_chunks_20261124 for each row execute function disk_full()`.execute(
+    db,
+  )
   const chunks = [
     await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10)),
     await chunkOf({ captureId, segmentNo: 0, seq: 1 }, lines(10, 10)),

@@ -169,7 +169,11 @@ export const watermarkUs = (
 
 /** The lines of a stored chunk, decompressed. */
 export const linesOf = (chunk: StoredChunk): Promise<Buffer> =>
-  decompressLines(chunk.encoding === ChunkEncoding.raw ? ChunkEncoding.raw : ChunkEncoding.zstd, chunk.body, chunk.rawBytes)
+  decompressLines(
+    chunk.encoding === ChunkEncoding.raw ? ChunkEncoding.raw : ChunkEncoding.zstd,
+    chunk.body,
+    chunk.rawBytes,
+  )
 
 const LF = 10
 

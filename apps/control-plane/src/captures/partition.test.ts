@@ -16,7 +16,9 @@ dbTest('eight callers at once make the partitions of a day once', async ({ datab
     { child: 'capture_summaries_20280229', bound },
   ])
   const storage = await sql<{ attstorage: string }>`
-    select attstorage from pg_attribute where attrelid = 'capture_chunks_20280229'::regclass and attname = 'body'`.execute(db)
+    select attstorage from pg_attribute where attrelid = 'capture_chunks_20280229'::regclass and attname = 'body'`.execute(
+    db,
+  )
   expect(storage.rows).toEqual([{ attstorage: 'e' }])
 })
 

@@ -83,7 +83,9 @@ test('the backlog is the last lines of all segments in merged order', () => {
 })
 
 test('the backlog is as long as asked for when a clock steps back too', () => {
-  const times = fc.array(fc.array(fc.array(fc.nat(50), { minLength: 1, maxLength: 6 }), { maxLength: 8 }), { maxLength: 4 })
+  const times = fc.array(fc.array(fc.array(fc.nat(50), { minLength: 1, maxLength: 6 }), { maxLength: 8 }), {
+    maxLength: 4,
+  })
   fc.assert(
     fc.property(times, fc.nat(60), fc.integer({ min: 1, max: 5 }), (capture, lines, page) => {
       const total = capture.flat(2).length

@@ -5,15 +5,13 @@ import type { TailCursor } from './tail-cursor.ts'
 export interface KnownEnd {
   segmentNo: number
   /** The newest first, without holes between them and the newest committed one. */
-  facts: Pick<ChunkFact, 'seq' | 'lineCount' | 'firstEventUs' | 'lastEventUs'>[]
+  facts: ChunkFact[]
   /** Whether these are all of its chunks. */
   isWhole: boolean
 }
 
 /** `more`: the plan needs older facts of these segments. `start`: read from `cursor` on and leave out the first `skip` lines. */
-export type BacklogPlan =
-  | { kind: 'more'; segmentNos: number[] }
-  | { kind: 'start'; cursor: TailCursor; skip: number }
+export type BacklogPlan = { kind: 'more'; segmentNos: number[] } | { kind: 'start'; cursor: TailCursor; skip: number }
 
 interface Span {
   seq: number
@@ -33,11 +31,13 @@ export const planBacklog = (ends: KnownEnd[], lines: number): BacklogPlan => {
     segments.flatMap(({ spans }) => spans),
     lines,
   )
-  // An unknown chunk ends at the latest where the oldest known one starts.
-  const short = segments.filter(({ end, spans }) => !end.isWhole && (spans[0]?.startUs ?? Infinity) > sinceUs)
-  const unread = segments.filter(({ end }) => !end.isWhole && end.facts.length === 0)
-  const more = new Set([...short, ...unread].map(({ end }) => end.segmentNo))
-  if (more.size > 0) return { kind: 'more', segmentNos: [...more] }
+  // An unknown chunk ends at the latest where the oldest known one starts that has a time.
+  const oldestUs = (spans: Span[]) => spans.find((span) => span.startUs >= 0)?.startUs
+  const short = segments.filter(({ end, spans }) => {
+    const knownFromUs = oldestUs(spans)
+    return !end.isWhole && (knownFromUs === undefined || knownFromUs > sinceUs)
+  })
+  if (short.length > 0) return { kind: 'more', segmentNos: short.map(({ end }) => end.segmentNo) }
 
   const cursor: TailCursor = new Map()
   let total = 0

@@ -3,10 +3,17 @@ import { SondeError } from '@sonde/contracts'
 import { expect, test } from 'vitest'
 import { decodeTailCursor, encodeTailCursor, type TailCursor } from './tail-cursor.ts'
 
-const count = fc.oneof(fc.nat(300), fc.nat({ max: 2 ** 31 - 1 }), fc.maxSafeNat().map((value) => value - 1))
+const count = fc.oneof(
+  fc.nat(300),
+  fc.nat({ max: 2 ** 31 - 1 }),
+  fc.maxSafeNat().map((value) => Math.max(0, value - 1)),
+)
 const positions = fc.record({ seq: count, lineNo: count.map((value) => value - 1), mergeUs: count.map((n) => n - 1) })
 const cursors: fc.Arbitrary<TailCursor> = fc
-  .uniqueArray(fc.tuple(fc.nat({ max: 2 ** 31 - 1 }), positions), { selector: ([segmentNo]) => segmentNo, maxLength: 40 })
+  .uniqueArray(fc.tuple(fc.nat({ max: 2 ** 31 - 1 }), positions), {
+    selector: ([segmentNo]) => segmentNo,
+    maxLength: 40,
+  })
   .map((entries) => new Map(entries))
 
 const refusalOf = (text: string): unknown => {

@@ -18,7 +18,7 @@ const LARGEST_SEGMENT_NO = 2 ** 31 - 1
 /** A cursor as the text that clients hand back. Never empty; at most 20 bytes of a segment, before base64. */
 export const encodeTailCursor = (cursor: ReadonlyMap<number, SegmentPosition>): string => {
   const out = [VERSION]
-  for (const segmentNo of [...cursor.keys()].sort((a, b) => a - b)) {
+  for (const segmentNo of [...cursor.keys()].toSorted((a, b) => a - b)) {
     const position = cursor.get(segmentNo)
     if (!position) continue
     for (const value of [segmentNo, position.seq, position.lineNo + 1, position.mergeUs + 1]) writeVarint(out, value)

@@ -8,17 +8,15 @@ import {
   type TailEvent,
   type TailRow,
 } from '@sonde/contracts'
-import type { Schema } from '@sonde/database'
 import { tracked, type TrackedEnvelope } from '@trpc/server'
-import type { Kysely } from 'kysely'
 import type { z } from 'zod'
 import { pause } from '../core/loop.ts'
 import type { Resources } from '../core/resources.ts'
-import { findCaptureRef, readChunkFacts, type CaptureRef } from './chunk-store.ts'
+import { findCaptureRef } from './chunk-store.ts'
 import { MergedReader, type StoredLine } from './merged-reader.ts'
 import { findCapture } from './store.ts'
-import { planBacklog, type KnownEnd } from './tail-backlog.ts'
-import { decodeTailCursor, encodeTailCursor, invalidCursor, type TailCursor } from './tail-cursor.ts'
+import { encodeTailCursor } from './tail-cursor.ts'
+import { chosenSegments, isOld, startTail } from './tail-start.ts'
 
 export interface TailOptions {
   resources: Pick<Resources, 'db' | 'clock' | 'events' | 'metrics'>
@@ -42,7 +40,6 @@ const POLL_MS = 1_000
 const LOOK_MS = 100
 /** Between two messages about one segment, and between two looks while a viewer catches up. */
 const SEGMENT_MS = 1_000
-const FACT_PAGE = 256
 
 /**
  * The committed lines of a capture, merged over its segments, from the input's cursor on; without one from the first line of
@@ -60,37 +57,35 @@ export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelop
     if (!ref) throw new SondeError('capture.not_found')
     let capture = await current(options)
     const endKind = capture.status === 'running' ? 'capture_ended' : 'history_complete'
-    const { cursor, skip } = await startOf(options, ref, capture)
+    const { cursor, old } = await startTail(db, ref, { input, capture })
     const reader = new MergedReader(db, ref)
     const announce = createSegmentNews()
     const message = (event: TailEvent) => tracked(encodeTailCursor(cursor), event)
-    let toSkip = skip
 
     while (!signal.aborted) {
-      const lookedAt = clock.monotonicMs()
-      const segments = chosen(capture, input.segments)
+      const segments = chosenSegments(capture, input.segments)
       for (const segment of segments) {
         reader.open(segment.segmentNo, cursor.get(segment.segmentNo))
         const isFinal = !LIVE_SEGMENT_STATUSES.some((status) => status === segment.status)
         reader.update(segment.segmentNo, { chunkCount: segment.chunkCount, isFinal })
       }
       if (endKind === 'capture_ended') {
-        for (const segment of announce(segments, lookedAt)) yield message({ kind: 'segment', segment })
+        for (const segment of announce(segments, clock.monotonicMs())) yield message({ kind: 'segment', segment })
       }
       let isCaughtUp = false
-      while (!signal.aborted && clock.monotonicMs() - lookedAt < SEGMENT_MS) {
+      const until = clock.monotonicMs() + SEGMENT_MS
+      while (!signal.aborted && clock.monotonicMs() < until) {
         const horizonUs = (clock.now() - input.reorderMs) * 1000
         const taken = await reader.next(BATCH_ROWS, horizonUs)
         isCaughtUp = taken.length === 0
         if (isCaughtUp) break
-        const left = Math.min(toSkip, taken.length)
-        toSkip -= left
-        for (const row of taken.slice(0, left)) advance(cursor, row)
-        for (const batch of batches(taken.slice(left))) {
+        for (const batch of batches(taken)) {
           while (unsentBytes() > UNSENT_BYTES && !signal.aborted) await pause(clock, UNSENT_PAUSE_MS, signal)
-          for (const row of batch) advance(cursor, row)
-          const rows = batch.map(rowOf)
-          yield message({ kind: 'lines', cursor: encodeTailCursor(cursor), rows })
+          for (const { segmentNo, mergeUs, line } of batch) {
+            cursor.set(segmentNo, { seq: line.seq, lineNo: line.lineNo, mergeUs })
+          }
+          const rows = batch.filter((row) => !isOld(old, row)).map(rowOf)
+          if (rows.length > 0) yield message({ kind: 'lines', cursor: encodeTailCursor(cursor), rows })
         }
       }
       if (isCaughtUp && capture.status !== 'running') {
@@ -114,52 +109,6 @@ const current = async ({ resources, capture }: TailOptions): Promise<Capture> =>
   return found
 }
 
-const chosen = (capture: Capture, segmentNos: number[] | undefined): Segment[] =>
-  capture.segments.filter((segment) => segmentNos === undefined || segmentNos.includes(segment.segmentNo))
-
-/** The first position, and how many lines after it are too old to be shown. */
-const startOf = async (
-  { resources, input }: TailOptions,
-  ref: CaptureRef,
-  capture: Capture,
-): Promise<{ cursor: TailCursor; skip: number }> => {
-  const known = new Set(capture.segments.map((segment) => segment.segmentNo))
-  const unknown = input.segments?.find((segmentNo) => !known.has(segmentNo))
-  if (unknown !== undefined) {
-    throw new SondeError('request.invalid', { message: `The capture has no segment ${unknown}.` })
-  }
-  const text = input.lastEventId ?? input.cursor
-  if (text !== undefined) {
-    const cursor = decodeTailCursor(text)
-    if ([...cursor.keys()].some((segmentNo) => !known.has(segmentNo))) throw invalidCursor()
-    return { cursor, skip: 0 }
-  }
-  if (capture.status !== 'running') return { cursor: new Map(), skip: 0 }
-  return backlogOf(resources.db, ref, {
-    segmentNos: chosen(capture, input.segments).map(({ segmentNo }) => segmentNo),
-    lines: input.backlog,
-  })
-}
-
-const backlogOf = async (
-  db: Kysely<Schema>,
-  capture: CaptureRef,
-  wanted: { segmentNos: number[]; lines: number },
-): Promise<{ cursor: TailCursor; skip: number }> => {
-  const ends: KnownEnd[] = wanted.segmentNos.map((segmentNo) => ({ segmentNo, facts: [], isWhole: false }))
-  for (;;) {
-    const plan = planBacklog(ends, wanted.lines)
-    if (plan.kind === 'start') return plan
-    for (const end of ends.filter(({ segmentNo }) => plan.segmentNos.includes(segmentNo))) {
-      const beforeSeq = end.facts.at(-1)?.seq ?? Number.MAX_SAFE_INTEGER
-      const at = { ...capture, segmentNo: end.segmentNo }
-      const page = await readChunkFacts(db, at, { beforeSeq, limit: FACT_PAGE })
-      end.facts.push(...page)
-      end.isWhole = page.length < FACT_PAGE
-    }
-  }
-}
-
 /** Which segments changed since they were last told of; each at most once in {@link SEGMENT_MS}. */
 const createSegmentNews = () => {
   const told = new Map<number, { text: string; at: number }>()
@@ -171,10 +120,6 @@ const createSegmentNews = () => {
       told.set(segment.segmentNo, { text, at: now })
       return true
     })
-}
-
-const advance = (cursor: TailCursor, { segmentNo, mergeUs, line }: MergedLine<StoredLine>): void => {
-  cursor.set(segmentNo, { seq: line.seq, lineNo: line.lineNo, mergeUs })
 }
 
 /** Rows in messages of at most {@link BATCH_BYTES} of lines; a longer line is one of its own. */

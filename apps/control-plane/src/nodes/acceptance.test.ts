@@ -1,12 +1,9 @@
-import { LIVENESS_DEFAULTS, type AttachResult } from '@sonde/contracts'
 import type { Database } from '@sonde/database'
-import { pino } from 'pino'
 import { sql } from 'kysely'
 import { describe, expect } from 'vitest'
-import { attach, beat, detach, goOnline, newNodeId, tryAttach, update, verdictOf } from '../../test/node-support.ts'
+import { attach, beat, detach, goOnline, tryAttach, update, verdictOf } from '../../test/node-support.ts'
+import { sweepOnce, waitForLock } from '../../test/presence-support.ts'
 import { addMember, makePerson, makeSession, serverTest, snapshot } from '../../test/support.ts'
-import { createMetrics } from '../core/metrics.ts'
-import { sweepStaleness } from './sweep.ts'
 
 const attachmentsOf = ({ db }: Database, nodeId: string) =>
   db.selectFrom('runtime_node_attachments').selectAll().where('node_id', '=', nodeId).orderBy('attached_at').execute()
@@ -22,15 +19,7 @@ const makeOld = async ({ db }: Database, nodeId: string, seconds: number) => {
     .execute()
 }
 
-const sweep = async ({ db }: Database) =>
-  (
-    await sweepStaleness({
-      db,
-      log: pino({ level: 'silent' }),
-      metrics: createMetrics(),
-      config: { liveness: LIVENESS_DEFAULTS },
-    })
-  ).transitions
+const sweep = async (database: Database) => (await sweepOnce(database)).transitions
 
 describe('attach', () => {
   serverTest('P1: a session without a floor admits any version', async ({ database, server }) => {
@@ -180,15 +169,7 @@ describe('attach', () => {
     })
     await written.promise
     const answering = tryAttach({ ...server, owner }, { sessionId: a, nodeId })
-    await expect
-      .poll(async () => {
-        const { rows } = await sql`
-          select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`.execute(
-          database.db,
-        )
-        return rows.length
-      })
-      .toBe(1)
+    await waitForLock(database)
     committed.resolve()
     await rival
     const answer = await answering
@@ -309,54 +290,3 @@ serverTest('P8: a detach ends slot and presence at once and leaves the rest', as
   expect((await detach({ ...server, owner }, { nodeId })).text).toBe('{"result":{"data":null}}')
   expect(await snapshot(database, 'runtime_node_attachments', 'runtime_node_transitions')).toEqual(twice)
 })
-
-serverTest(
-  'a replay of an attach changes nothing, and another incarnation fences the first',
-  async ({ database, server }) => {
-    const owner = await makePerson(database)
-    const sessionId = await makeSession(database, owner)
-    const caller = { ...server, owner }
-    const instanceId = crypto.randomUUID()
-    const first = await attach(caller, { sessionId, instanceId })
-    const { nodeId } = first
-    await goOnline(caller, nodeId)
-    const before = await snapshot(database, 'runtime_node_attachments', 'runtime_nodes', 'runtime_node_transitions')
-    const replay = (await tryAttach(caller, { sessionId, nodeId, instanceId: instanceId.toUpperCase() }))
-      .data as AttachResult
-    expect(replay).toMatchObject({ state: 'online', epoch: first.epoch, attachmentId: first.attachmentId })
-    expect(await snapshot(database, 'runtime_node_attachments', 'runtime_nodes', 'runtime_node_transitions')).toEqual(
-      before,
-    )
-
-    const second = await attach(caller, { sessionId, nodeId })
-    expect(second).toMatchObject({ state: 'registering', epoch: first.epoch + 1, attachmentId: first.attachmentId })
-    expect(await attachmentsOf(database, nodeId)).toMatchObject([{ declared_at: null, instance_id: null }])
-    expect((await beat(caller, { nodeId, epoch: first.epoch })).error?.code).toBe('runtimenode.fenced')
-    expect((await update(caller, { nodeId, epoch: first.epoch })).error?.code).toBe('runtimenode.fenced')
-    expect((await detach(caller, { nodeId, epoch: first.epoch })).data).toBeNull()
-    expect(await attachmentsOf(database, nodeId)).toMatchObject([{ state: 'registering' }])
-  },
-)
-
-serverTest(
-  'malformed stored floors fail closed, and an archived session takes no node',
-  async ({ database, server }) => {
-    const owner = await makePerson(database)
-    const archived = await makeSession(database, owner, { state: 'archived' })
-    const nodeId = newNodeId()
-    expect((await tryAttach({ ...server, owner }, { sessionId: archived, nodeId })).error).toMatchObject({
-      code: 'session.not_active',
-      details: { sessionId: archived },
-    })
-    await sql`alter table sessions drop constraint sessions_min_client_version_check`.execute(database.db)
-    const tables = ['runtime_nodes', 'runtime_node_attachments', 'runtime_node_presence'] as const
-    const before = await snapshot(database, ...tables)
-    for (const floor of ['1', '1.0.0']) {
-      const sessionId = await makeSession(database, owner, { floor })
-      const answer = await tryAttach({ ...server, owner }, { sessionId, nodeId, clientVersion: '9.0' })
-      expect(answer.status).toBe(500)
-      expect(answer.error).toMatchObject({ code: 'version.floor_invalid', details: { sessionId } })
-    }
-    expect(await snapshot(database, ...tables)).toEqual(before)
-  },
-)

@@ -168,7 +168,7 @@ describe('a refused beat', () => {
     const sessionId = await makeSession(database, owner)
     const caller = { ...server, owner }
     const nodes = await Promise.all(Array.from({ length: 45 }, () => attach(caller, { sessionId })))
-    const fencedNode = nodes[7]!
+    const [fencedNode = await attach(caller, { sessionId })] = nodes
     await attach(caller, { sessionId, nodeId: fencedNode.nodeId })
     await database.db
       .updateTable('runtime_node_presence')

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { requireOf, scopeWantedOf } from './capture-start.ts'
+import { UsageError } from './core/failure.ts'
+
+test('exactly one way to say what to capture is taken', () => {
+  expect(scopeWantedOf({ allPrimaries: true })).toEqual({ kind: 'primaries' })
+  expect(scopeWantedOf({ target: ['h:1'] })).toEqual({ kind: 'targets', names: ['h:1'] })
+  expect(scopeWantedOf({ cluster: 'c' })).toEqual({ kind: 'cluster', clusterId: 'c' })
+  expect(() => scopeWantedOf({})).toThrow(UsageError)
+  expect(() => scopeWantedOf({ allPrimaries: true, cluster: 'c' })).toThrow(UsageError)
+})
+
+test.each([
+  ['all', 'all'],
+  ['any', 'any'],
+  ['quorum', 'quorum'],
+  ['2', 2],
+  ['1024', 1024],
+])('--require %s is read', (text, value) => {
+  expect(requireOf(text)).toBe(value)
+})
+
+test.each(['', '0', '1025', '-1', 'most', '1.5'])('--require %j is a usage error', (text) => {
+  expect(() => requireOf(text)).toThrow(UsageError)
+})

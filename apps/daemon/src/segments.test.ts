@@ -1,0 +1,372 @@
+import { createServer, connect } from 'node:net'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { manifestRoot, splitChunks, verifyChunk } from '@sonde/capture-format/chunk'
+import { newId, systemClock, type CommandResult, type NodeCommandBody, type SegmentManifest } from '@sonde/contracts'
+import { createUploader } from '@sonde/daemon-sdk'
+import { poll, startRedis, type RedisProcess } from '@sonde/testing'
+import { redisTest } from '@sonde/testing/redis-test'
+import { createClient } from '@redis/client'
+import { expect, test } from 'vitest'
+import type { TargetSpec } from './config.ts'
+import { parseClientList } from './control-connection.ts'
+import { parseServerAddress } from './server-address.ts'
+import type { OpenCommand, SegmentProgress } from './segment.ts'
+import { Segments } from './segments.ts'
+import { Targets } from './targets.ts'
+
+const LOG = { info: () => undefined, warn: () => undefined }
+
+/** The data lane of a control plane, as much as uploads need: keeps what is sent, verified, or answers nothing. */
+const startStore = async () => {
+  const chunks = new Map<string, { seq: number; lines: Buffer; lineCount: number; sha256: Uint8Array }[]>()
+  const held: ServerResponse[] = []
+  let isSilent = false
+  const server = createHttpServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', async () => {
+      if (isSilent) return void held.push(response)
+      const results = []
+      for (const { bytes } of splitChunks(Buffer.concat(parts))) {
+        const { header, lines } = await verifyChunk(bytes)
+        const { captureId, segmentNo, seq, lineCount, sha256 } = header
+        const key = `${captureId}/${segmentNo}`
+        chunks.set(key, [...(chunks.get(key) ?? []), { seq, lines, lineCount, sha256 }])
+        results.push({ captureId, segmentNo, seq, outcome: 'stored' })
+      }
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ results, creditBytes: 2 ** 24 }))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const of = (key: string) => (chunks.get(key) ?? []).toSorted((a, b) => a.seq - b.seq)
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    silence: () => (isSilent = true),
+    linesOf: (key: string) => Buffer.concat(of(key).map(({ lines }) => lines)).toString('latin1'),
+    manifestOf: (key: string): SegmentManifest => ({
+      chunks: of(key).length,
+      lines: of(key).reduce((sum, { lineCount }) => sum + lineCount, 0),
+      bytes: of(key).reduce((sum, { lines }) => sum + lines.length, 0),
+      root: manifestRoot(of(key)),
+    }),
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+const NODE_ID = 'node-00000000000000000000000000000001'
+
+/** Everything of a daemon but its place in a session: declarations are taken at once, reports and manifests kept. */
+const startNode = async (spec: TargetSpec) => {
+  const stack = new AsyncDisposableStack()
+  const store = stack.use(await startStore())
+  const uploader = stack.use(createUploader({ url: store.url, token: 't', onRejected: () => undefined }))
+  const reports: SegmentProgress[] = []
+  const manifests = new Map<string, SegmentManifest>()
+  const ids: string[] = []
+  const targets = stack.use(
+    new Targets({
+      specs: [spec],
+      nodeId: NODE_ID,
+      clock: systemClock,
+      random: Math.random,
+      log: LOG,
+      declare: (list) => {
+        while (ids.length < list.targets.length) ids.push(newId())
+        targets.declared(list, ids)
+      },
+    }),
+  )
+  const segments = stack.use(
+    new Segments({
+      find: (targetId) => targets.find(targetId),
+      shipper: uploader,
+      report: (progress) => {
+        reports.push(...progress)
+        return Promise.resolve()
+      },
+      sendManifest: ({ captureId, segmentNo }, manifest) => {
+        manifests.set(`${captureId}/${segmentNo}`, manifest)
+        return Promise.resolve()
+      },
+      sourceEnded: () => undefined,
+      clock: systemClock,
+      log: LOG,
+    }),
+  )
+  await targets.refresh()
+  const captureId = newId()
+  const open = (fields: Partial<OpenCommand> = {}): OpenCommand => ({
+    kind: 'segment.open',
+    captureId,
+    segmentNo: 0,
+    targetId: ids[0]!,
+    durationMs: 60_000,
+    chunk: { bytes: 16_384, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 },
+    slice: { sliceNo: 0, bytes: 2 ** 30, lines: 1e6, lastBytes: true, lastLines: true },
+    policyRevision: 0,
+    ...fields,
+  })
+  const run = (command: NodeCommandBody): Promise<CommandResult> => segments.run(command)
+  const endOf = (segmentNo = 0) => reports.find((each) => each.segmentNo === segmentNo && each.end !== undefined)
+  return {
+    store,
+    segments,
+    reports,
+    captureId,
+    open,
+    run,
+    key: (segmentNo = 0) => `${captureId}/${segmentNo}`,
+    end: (segmentNo = 0) => poll(() => endOf(segmentNo), { what: 'the end to be reported' }),
+    manifest: (segmentNo = 0) => poll(() => manifests.get(`${captureId}/${segmentNo}`), { what: 'the manifest' }),
+    hasManifest: (segmentNo = 0) => manifests.has(`${captureId}/${segmentNo}`),
+    begin: (segmentNo = 0) => run({ kind: 'segment.begin', captureId, segmentNo }),
+    stop: (segmentNo = 0) => run({ kind: 'segment.stop', captureId, segmentNo, reason: 'manual_stop' }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const startNodeAt = (redis: RedisProcess) => startNode({ kind: 'server', address: parseServerAddress(redis.url, 'test') })
+
+/** Monitor connections at the server. */
+const monitors = async (redis: RedisProcess): Promise<number> =>
+  String(await redis.command('CLIENT', 'LIST'))
+    .split('\n')
+    .filter((line) => line.includes('cmd=monitor')).length
+
+const writer = async (redis: RedisProcess) => {
+  const client = createClient({ url: redis.url, RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' })
+  client.on('error', () => undefined)
+  await client.connect()
+  return {
+    write: (count: number, tag: string) =>
+      Promise.all(Array.from({ length: count }, (_, index) => client.sendCommand(['SET', `${tag}:${index}`, 'värde"\\']))),
+    [Symbol.dispose]: () => client.destroy(),
+  }
+}
+
+redisTest('what is stored is byte for byte what another monitor sees between begin and stop', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  using traffic = await writer(redis)
+  await using witness = new AsyncDisposableStack()
+  const socket = connect(redis.port, '127.0.0.1')
+  witness.defer(() => void socket.destroy())
+  const seen: Buffer[] = []
+  socket.on('data', (bytes) => seen.push(bytes))
+  socket.write('MONITOR\r\n')
+  await poll(() => seen.length > 0, { what: 'the witness' })
+
+  expect(await node.run(node.open())).toMatchObject({ kind: 'opened', dialect: 'bracket', role: 'primary' })
+  await traffic.write(100, 'before')
+  expect(await node.begin()).toEqual({ kind: 'running' })
+  for (let round = 0; round < 10; round += 1) await traffic.write(1000, `round${round}`)
+  expect(await node.stop()).toEqual({ kind: 'acknowledged' })
+  await traffic.write(100, 'after')
+
+  const { counters, end } = await node.end()
+  expect(end).toEqual({ outcome: 'completed', reason: 'manual_stop', detail: null })
+  const manifest = await node.manifest()
+  expect(manifest).toEqual(node.store.manifestOf(node.key()))
+  const theirs = (): string[] => Buffer.concat(seen).toString('latin1').split('\r\n')
+  await poll(() => theirs().some((line) => line.includes('"after:99"')), { what: 'the witness to see all' })
+  const wanted = theirs().filter((line) => line.includes('"round'))
+  expect(wanted).toHaveLength(10_000)
+  expect(node.store.linesOf(node.key())).toBe(wanted.map((line) => `${line.slice(1)}\n`).join(''))
+  expect(counters).toMatchObject({ recorded: 10_000, recordedBytes: manifest.bytes, dropped: 0, malformed: 0 })
+  expect(counters.ownTraffic).toBeGreaterThan(0)
+  expect(manifest).toMatchObject({ lines: 10_000 })
+  await poll(async () => (await monitors(redis)) === 1, { what: 'only the witness to monitor' })
+})
+
+redisTest('captures of one target share one monitor connection, which closes with the last of them', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  using traffic = await writer(redis)
+  await Promise.all([node.run(node.open()), node.run(node.open({ segmentNo: 1 }))])
+  await Promise.all([node.begin(0), node.begin(1)])
+  expect(await monitors(redis)).toBe(1)
+  await traffic.write(50, 'both')
+  await node.stop(0)
+  expect(await monitors(redis)).toBe(1)
+  await traffic.write(50, 'second')
+  await node.stop(1)
+  await Promise.all([node.manifest(0), node.manifest(1)])
+  expect(node.store.linesOf(node.key(0)).split('\n')).toHaveLength(51)
+  expect(node.store.linesOf(node.key(1)).split('\n')).toHaveLength(101)
+  await poll(async () => (await monitors(redis)) === 0, { what: 'the monitor connection to be closed' })
+})
+
+redisTest('a server that refuses MONITOR is answered with its words, and nothing stays open or is reported', async () => {
+  await using redis = await startRedis()
+  await redis.command('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '+@all', '-monitor')
+  const address = { ...parseServerAddress(redis.url, 'test'), username: 'reader', password: 'pw' }
+  await using node = await startNode({ kind: 'server', address })
+  const answer = await node.run(node.open())
+  expect(answer).toMatchObject({ kind: 'refused', code: 'monitor_open_failed' })
+  expect(answer.kind === 'refused' && answer.detail).toMatch(/^NOPERM .*monitor/)
+  expect(node.segments.count).toBe(0)
+  await poll(
+    async () =>
+      parseClientList(String(await redis.command('CLIENT', 'LIST'))).every(({ name }) => !/^sonde:.*-.*-.*-.*-/.test(name)),
+    { what: 'the monitor connection to be gone' },
+  )
+})
+
+redisTest('a server that goes away fails the segment, and the lines before it are stored', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  using traffic = await writer(redis)
+  await node.run(node.open())
+  await node.begin()
+  await traffic.write(500, 'kept')
+  await poll(() => node.reports.some(({ counters }) => counters.recorded === 500), { what: 'the lines to be read' })
+  redis.kill()
+  const { end, counters } = await node.end()
+  expect(end).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(/^source_(closed|error)$/) })
+  expect(end?.detail).not.toBe('')
+  expect(await node.manifest()).toMatchObject({ lines: counters.recorded })
+  expect(node.store.linesOf(node.key()).split('\n')).toHaveLength(501)
+})
+
+redisTest('chunks that cannot be shipped end the segment at 16 MiB instead of filling the memory', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  node.store.silence()
+  await node.run(node.open({ chunk: { bytes: 262_144, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 } }))
+  await node.begin()
+  using client = createClient({ url: redis.url, RESP: 2, maintNotifications: 'disabled' }) as ReturnType<typeof createClient> & Disposable
+  client[Symbol.dispose] = () => client.destroy()
+  client.on('error', () => undefined)
+  await client.connect()
+  let sent = 0
+  while (!node.reports.some(({ end }) => end !== undefined)) {
+    // Random, or compression would make it small.
+    const value = Buffer.from(Array.from({ length: 4096 }, () => Math.floor(Math.random() * 95) + 32))
+    await Promise.all(Array.from({ length: 32 }, () => client.set(`k${sent}`, value)))
+    sent += 1
+    expect(sent).toBeLessThan(2000)
+  }
+  const { end, counters } = await node.end()
+  expect(end).toMatchObject({ outcome: 'truncated', reason: 'overrun' })
+  expect(counters.recordedBytes).toBeLessThan(32 * 2 ** 20)
+  expect(node.hasManifest()).toBe(false)
+  await poll(async () => (await monitors(redis)) === 0, { what: 'the monitor connection to be closed' })
+})
+
+redisTest('a discarded segment reads nothing more, ships nothing more and sends no manifest', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  await node.run(node.open())
+  await node.begin()
+  const { captureId } = node
+  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'gone' })).toEqual({ kind: 'acknowledged' })
+  await poll(async () => (await monitors(redis)) === 0, { what: 'the monitor connection to be closed' })
+  await poll(() => node.segments.count === 0, { what: 'the segment to be forgotten' })
+  expect(node.hasManifest()).toBe(false)
+})
+
+redisTest('a command that comes again does nothing again', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  const command = node.open({ slice: { sliceNo: 0, bytes: 2 ** 20, lines: 1, lastBytes: false, lastLines: false } })
+  const answers = await Promise.all([node.run(command), node.run(command)])
+  expect(answers[1]).toEqual(answers[0])
+  expect(await monitors(redis)).toBe(1)
+  await node.begin()
+  await node.begin()
+  const grant: NodeCommandBody = {
+    kind: 'segment.grant',
+    captureId: node.captureId,
+    segmentNo: 0,
+    slice: { sliceNo: 1, bytes: 0, lines: 2, lastBytes: true, lastLines: true },
+  }
+  await node.run(grant)
+  await node.run(grant)
+  using traffic = await writer(redis)
+  await traffic.write(10, 'k')
+  const { end, counters } = await node.end()
+  expect([end?.reason, counters.recorded]).toEqual(['line_cap', 3])
+})
+
+redisTest('a daemon that stops ends its segments as failed, ships what it read and tells the end', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  using traffic = await writer(redis)
+  await node.run(node.open({ chunk: { bytes: 262_144, ms: 60_000, lines: 5000, maxLineBytes: 2 ** 20 } }))
+  await node.begin()
+  await traffic.write(20, 'k')
+  await poll(() => node.reports.some(({ counters }) => counters.recorded === 20), { what: 'the lines to be read' })
+  await node.segments.stopAll('the daemon was stopped')
+  expect((await node.end()).end).toEqual({
+    outcome: 'failed',
+    reason: 'source_closed',
+    detail: 'the daemon was stopped',
+  })
+  expect(node.store.linesOf(node.key()).split('\n')).toHaveLength(21)
+  expect(await monitors(redis)).toBe(0)
+})
+
+test('commands for a segment that is not here are refused, but for a discard, which is done', async () => {
+  await using node = await startNode({ kind: 'synthetic' })
+  expect(await node.begin()).toMatchObject({ kind: 'refused', code: 'segment_unknown' })
+  expect(await node.stop()).toMatchObject({ kind: 'refused', code: 'segment_unknown' })
+  const { captureId } = node
+  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'x' })).toEqual({ kind: 'acknowledged' })
+  expect(await node.run(node.open({ targetId: newId() }))).toMatchObject({ kind: 'refused', code: 'monitor_open_failed' })
+})
+
+test.for([
+  [{ durationMs: 86_400_001 }, 'durationMs'],
+  [{ durationMs: Number.NaN }, 'durationMs'],
+  [{ durationMs: -1 }, 'durationMs'],
+  [{ slice: { sliceNo: 0, bytes: 10 * 2 ** 30 + 1, lines: 1, lastBytes: true, lastLines: true } }, 'slice.bytes'],
+  [{ slice: { sliceNo: 0, bytes: 1, lines: 0.5, lastBytes: true, lastLines: true } }, 'slice.lines'],
+  [{ chunk: { bytes: 2 ** 24, ms: 500, lines: 1, maxLineBytes: 2 ** 20 } }, 'chunk.bytes'],
+  [{ chunk: { bytes: 2 ** 20, ms: 500, lines: 1, maxLineBytes: 2 ** 24 } }, 'chunk.maxLineBytes'],
+  [{ policyRevision: 1 }, 'redaction policy'],
+] as const)('an open with %j is refused by the daemon itself', async ([fields, name]) => {
+  await using node = await startNode({ kind: 'synthetic' })
+  const answer = await node.run(node.open(fields))
+  expect(answer).toMatchObject({ kind: 'refused', detail: expect.stringContaining(name) })
+})
+
+test('a synthetic target is captured like any other', async () => {
+  await using node = await startNode({ kind: 'synthetic' })
+  expect(await node.run(node.open({ durationMs: 500 }))).toEqual({
+    kind: 'opened',
+    serverVersion: null,
+    dialect: 'bracket',
+    role: 'primary',
+  })
+  await node.begin()
+  const { end, counters } = await node.end()
+  expect(end).toEqual({ outcome: 'completed', reason: 'duration_cap', detail: null })
+  expect(counters.recorded).toBeGreaterThan(20)
+  expect(counters).toMatchObject({ malformed: 0, cut: 0 })
+  expect(await node.manifest()).toEqual(node.store.manifestOf(node.key()))
+})
+
+test('a server that accepts connections and says nothing is refused in five seconds', async () => {
+  const sockets: { destroy(): void }[] = []
+  const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  {
+    await using node = await startNode({ kind: 'server', address: { host: '127.0.0.1', port, tls: false } })
+    const begun = performance.now()
+    const answer = await node.run(node.open())
+    expect(answer).toMatchObject({ kind: 'refused', detail: expect.any(String) })
+    expect(performance.now() - begun).toBeLessThan(11_000)
+  }
+  for (const socket of sockets) socket.destroy()
+  server.close()
+})
