@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
+    include: ['{packages,apps}/*/{src,test}/**/*.test.ts'],
     globalSetup: ['packages/testing/src/global-setup.ts'],
     reporters: ['default', './.ci/reporter.ts'],
     testTimeout: 30_000,

@@ -93,16 +93,16 @@ export class ControlConnection implements Disposable {
 
   async #send(...args: string[]): Promise<unknown> {
     const opening = this.#connected()
-    const client = await opening
     const expired = Promise.withResolvers<never>()
     const timer = setTimeout(() => expired.reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
     try {
-      return await Promise.race([client.sendCommand(args), expired.promise])
+      const answered = opening.then((client) => client.sendCommand(args))
+      return await Promise.race([answered, expired.promise])
     } catch (error) {
       if (!(error instanceof ErrorReply)) {
         // Whatever else is on its way there will not be answered either.
         this.#forget(opening)
-        destroy(client)
+        opening.then(destroy, () => undefined)
       }
       throw error
     } finally {
@@ -129,6 +129,7 @@ export class ControlConnection implements Disposable {
     client.on('error', onEnded)
     client.on('end', onEnded)
     let isOpen = false
+    const timer = setTimeout(() => destroy(client), TIMEOUT_MS)
     try {
       await client.connect()
       await client.sendCommand(['CLIENT', 'SETNAME', this.#clientName]).catch(() => undefined)
@@ -136,6 +137,7 @@ export class ControlConnection implements Disposable {
       if (!isOpen) throw new Error('the connection was closed')
       return client
     } finally {
+      clearTimeout(timer)
       if (!isOpen) destroy(client)
     }
   }

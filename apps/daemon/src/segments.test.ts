@@ -139,15 +139,15 @@ const startNodeAt = (redis: RedisProcess) => startNode({ kind: 'server', address
 const monitors = async (redis: RedisProcess): Promise<number> =>
   String(await redis.command('CLIENT', 'LIST'))
     .split('\n')
-    .filter((line) => line.includes('cmd=monitor')).length
+    .filter((line) => line.includes(' flags=O ')).length
 
 const writer = async (redis: RedisProcess) => {
   const client = createClient({ url: redis.url, RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' })
   client.on('error', () => undefined)
   await client.connect()
   return {
-    write: (count: number, tag: string) =>
-      Promise.all(Array.from({ length: count }, (_, index) => client.sendCommand(['SET', `${tag}:${index}`, 'värde"\\']))),
+    write: (count: number, tag: string, value: string | Buffer = 'värde"\\') =>
+      Promise.all(Array.from({ length: count }, (_, index) => client.sendCommand(['SET', `${tag}:${index}`, value]))),
     [Symbol.dispose]: () => client.destroy(),
   }
 }
@@ -242,15 +242,12 @@ redisTest('chunks that cannot be shipped end the segment at 16 MiB instead of fi
   node.store.silence()
   await node.run(node.open({ chunk: { bytes: 262_144, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 } }))
   await node.begin()
-  using client = createClient({ url: redis.url, RESP: 2, maintNotifications: 'disabled' }) as ReturnType<typeof createClient> & Disposable
-  client[Symbol.dispose] = () => client.destroy()
-  client.on('error', () => undefined)
-  await client.connect()
+  using traffic = await writer(redis)
   let sent = 0
   while (!node.reports.some(({ end }) => end !== undefined)) {
     // Random, or compression would make it small.
     const value = Buffer.from(Array.from({ length: 4096 }, () => Math.floor(Math.random() * 95) + 32))
-    await Promise.all(Array.from({ length: 32 }, () => client.set(`k${sent}`, value)))
+    await traffic.write(32, `k${sent}`, value)
     sent += 1
     expect(sent).toBeLessThan(2000)
   }
@@ -365,7 +362,7 @@ test('a server that accepts connections and says nothing is refused in five seco
     const begun = performance.now()
     const answer = await node.run(node.open())
     expect(answer).toMatchObject({ kind: 'refused', detail: expect.any(String) })
-    expect(performance.now() - begun).toBeLessThan(11_000)
+    expect(performance.now() - begun).toBeLessThan(7000)
   }
   for (const socket of sockets) socket.destroy()
   server.close()

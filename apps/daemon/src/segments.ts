@@ -137,8 +137,8 @@ export class Segments implements Disposable {
 
   async #openSegment(segment: Segment, target: ReadableTarget): Promise<CommandResult> {
     try {
-      const facts = await target.facts().catch(() => ({ serverVersion: null, role: 'primary' as const }))
-      const dialect = await segment.open()
+      const unknown = { serverVersion: null, role: 'primary' } as const
+      const [dialect, facts] = await Promise.all([segment.open(), target.facts().catch(() => unknown)])
       void this.#finish(segment)
       return { kind: 'opened', serverVersion: facts.serverVersion, dialect, role: facts.role }
     } catch (error) {

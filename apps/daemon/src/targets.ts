@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Dialect } from '@sonde/capture-format'
 import type { Clock, TargetRole, TargetsDeclareInput, TimerHandle } from '@sonde/contracts'
 import type { TargetSpec } from './config.ts'
 import { ControlConnection } from './control-connection.ts'
@@ -9,7 +10,7 @@ import { RedisMonitor } from './source/redis-monitor.ts'
 import type { Source } from './source/source.ts'
 import { Synthetic } from './source/synthetic.ts'
 import { TargetReader, type AttachOptions } from './target-reader.ts'
-import { readServerFacts, type ServerFacts } from './topology.ts'
+import type { ServerFacts } from './topology.ts'
 
 const REFRESH_MS = 30_000
 /** While something that this node is to read does not answer. */
@@ -59,6 +60,7 @@ export class Targets implements Disposable {
   readonly #controls = new Map<string, ControlConnection>()
   readonly #found = new Map<string, FoundTarget>()
   readonly #readable = new Map<string, ReadableTarget>()
+  readonly #dialects = new Map<string, Dialect>()
   readonly #cleaned = new Set<string>()
   #discovery: Discovery | undefined
   readonly #discoveryOf = new WeakMap<TargetList, Discovery>()
@@ -169,6 +171,7 @@ export class Targets implements Disposable {
     const control = this.#control(address)
     const facts = await control.facts()
     const key = describeAddress(address)
+    this.#dialects.set(key, facts.dialect)
     if (!this.#cleaned.has(key)) {
       this.#cleaned.add(key)
       const prefix = `${clientName(this.#options.nodeId)}:`
@@ -198,19 +201,17 @@ export class Targets implements Disposable {
   }
 
   #server(targetId: string, address: ServerAddress): ReadableTarget {
-    let facts = readServerFacts('')
     const control = this.#control(address)
     return {
       address,
-      reader: new TargetReader((attach) => this.#monitor({ targetId, address, facts, attach })),
-      facts: async () => (facts = await control.facts()),
+      reader: new TargetReader((attach) => this.#monitor(targetId, address, attach)),
+      facts: () => this.#facts(address),
       nowUs: () => control.timeUs(),
     }
   }
 
-  #monitor(from: { targetId: string; address: ServerAddress; facts: ServerFacts; attach: AttachOptions }): Source {
+  #monitor(targetId: string, address: ServerAddress, { maxLineBytes }: AttachOptions): Source {
     const { nodeId, clock } = this.#options
-    const { targetId, address, facts, attach } = from
     const own = new OwnTraffic(randomBytes(6).toString('hex'))
     const name = clientName(nodeId, targetId)
     this.#liveNames.add(name)
@@ -218,8 +219,9 @@ export class Targets implements Disposable {
     return new RedisMonitor({
       address,
       clientName: name,
-      dialect: facts.dialect,
-      maxLineBytes: attach.maxLineBytes,
+      // As the last look found it; a server in use does not change its version.
+      dialect: this.#dialects.get(describeAddress(address)) ?? Dialect.bracket,
+      maxLineBytes,
       own,
       clock,
       onOpen: () => control.echo(own.mark('control')),

@@ -15,7 +15,9 @@ export const createEmitter = <Events>(onError: (error: unknown) => void): Emitte
       return () => all.delete(listener)
     },
     emit: (name, event) => {
-      for (const listener of [...(listeners[name] ?? [])]) {
+      // A copy: a listener may add another one, which hears the next event first.
+      const current = [...(listeners[name] ?? [])]
+      for (const listener of current) {
         try {
           listener(event)
         } catch (error) {

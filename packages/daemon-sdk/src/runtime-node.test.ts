@@ -5,7 +5,7 @@ import { dbTest } from '@sonde/testing/db-test'
 import { expect, test } from 'vitest'
 import { ENV, makeSession, nodeTest, rosterOf, startNode, synthetic } from '../test/support.ts'
 
-nodeTest('a node attaches, declares, comes online and goes on beating', async ({ plane, session, database }) => {
+nodeTest('a node attaches, declares, comes online and goes on beating', async ({ plane, session }) => {
   await using started = startNode({ url: plane.url, token: session.nodeToken })
   const { epoch } = await started.heard('online')
   expect(started.events.attached).toEqual([{ epoch, previousEpoch: undefined, readOnly: false }])

@@ -62,8 +62,9 @@ export class MemorySpool implements Spool {
     skip: (id: ChunkId) => boolean
   }): Promise<SpooledChunk[]> {
     const batch: SpooledChunk[] = []
+    const served: [string, HeldSegment][] = []
     let total = 0
-    for (const [key, segment] of [...this.#segments]) {
+    for (const [key, segment] of this.#segments) {
       if (batch.length >= chunks || total >= bytes) break
       const before = batch.length
       for (const chunk of segment.chunks.values()) {
@@ -72,7 +73,9 @@ export class MemorySpool implements Spool {
         batch.push(chunk)
         total += chunk.bytes.length
       }
-      if (batch.length === before) continue
+      if (batch.length > before) served.push([key, segment])
+    }
+    for (const [key, segment] of served) {
       this.#segments.delete(key)
       this.#segments.set(key, segment)
     }

@@ -53,8 +53,10 @@ export const createTargetDeclaration = (options: TargetDeclarationOptions): Targ
   /** One at a time, so that an older list never overtakes a newer one. */
   const settle = async (lane: NonNullable<typeof current>): Promise<void> => {
     const { epoch, closing } = lane
-    for (let attempt = 0; wanted && wanted !== lane.settled && !closing.signal.aborted;) {
+    let attempt = 0
+    while (!closing.signal.aborted) {
       const sent = wanted
+      if (!sent || sent === lane.settled) return
       const outcome = await declareOnce(epoch, sent.list)
       if ('targetIds' in outcome) {
         lane.settled = sent

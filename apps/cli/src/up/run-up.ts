@@ -48,7 +48,7 @@ export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => 
   try {
     await assertPortFree(options.host, options.port)
     say('Sonde')
-    if (before.wasKilled) step('Earlier run', `did not stop in order; put right (${before.stopped.length} processes)`)
+    if (before.wasKilled) step('Earlier run', `was killed; ${before.stopped.length} processes that it left have ended`)
     await bringUp({ ...options, source, earlierCaptureId: before.captureId }, stack, progress)
   } catch (error) {
     if (!(error instanceof Interrupted || signal.aborted)) {

@@ -64,8 +64,7 @@ export const capturesRouter = router({
     const { participantId } = principal
     await requireCapture(resources.db, { captureId: input.id, participantId, action: 'capture.tail' })
     const capture = await shown(resources, input.id)
-    const ended = AbortSignal.any([resources.stopping, ...(signal ? [signal] : [])])
-    yield* tail({ resources, capture, input, unsentBytes, signal: ended })
+    yield* tail({ resources, capture, input, unsentBytes, signal: signal ?? resources.stopping })
   }),
 })
 
@@ -82,7 +81,7 @@ export const segmentsRouter = router({
 /** The part of `runtimeNode.*` that carries commands to nodes and their answers back. */
 export const commandsRouter = router({
   commands: nodeProcedure.input(commandsInput).subscription(async function* ({ ctx, input, signal }) {
-    const ended = AbortSignal.any([ctx.resources.stopping, ...(signal ? [signal] : [])])
+    const ended = signal ?? ctx.resources.stopping
     yield* deliverCommands(ctx.resources, { ...input, principal: ctx.principal, signal: ended })
   }),
   answer: nodeProcedure

@@ -166,12 +166,12 @@ describe('members', () => {
         await addMember(database, shared, { person: other, role: 'owner' })
         const removals = await Promise.all(
           [
-            [one, other],
-            [other, one],
-          ].map(([by, whom]) =>
-            call(server.url, by!.token, 'sessions.removeMember', {
+            { by: one, whom: other },
+            { by: other, whom: one },
+          ].map(({ by, whom }) =>
+            call(server.url, by.token, 'sessions.removeMember', {
               sessionId: shared,
-              participantId: whom!.participantId,
+              participantId: whom.participantId,
             }),
           ),
         )

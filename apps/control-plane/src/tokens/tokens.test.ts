@@ -64,12 +64,11 @@ serverTest(
   async ({ database, server }) => {
     const owner = await makePerson(database)
     const sessionId = await makeSession(database, owner)
-    const made = [
-      await create(server, owner.token, { kind: 'person', sessionId, name: 'p', role: 'operator' }),
-      await create(server, owner.token, { kind: 'node', sessionId, name: 'n' }),
-    ]
-    await query(server.url, made[0]!.token, 'sessions.list', {})
-    await beat({ url: server.url, owner, token: made[1]!.token }, { nodeId: 'nothing' })
+    const person = await create(server, owner.token, { kind: 'person', sessionId, name: 'p', role: 'operator' })
+    const node = await create(server, owner.token, { kind: 'node', sessionId, name: 'n' })
+    const made = [person, node]
+    await query(server.url, person.token, 'sessions.list', {})
+    await beat({ url: server.url, owner, token: node.token }, { nodeId: 'nothing' })
     const tables = await sql<{ name: string }>`
     select table_name as name from information_schema.tables where table_schema = 'public'`.execute(database.db)
     expect(tables.rows.length).toBeGreaterThan(10)
@@ -96,9 +95,9 @@ serverTest(
     const stored = await database.db
       .selectFrom('tokens')
       .select('sha256')
-      .where('id', '=', made[0]!.tokenId)
+      .where('id', '=', person.tokenId)
       .executeTakeFirstOrThrow()
-    expect(stored.sha256.equals(hashToken(made[0]!.token))).toBe(true)
+    expect(stored.sha256.equals(hashToken(person.token))).toBe(true)
     const listed = await query(server.url, owner.token, 'tokens.list', { sessionId })
     for (const { token } of made) expect(listed.text).not.toContain(token.slice(8))
   },

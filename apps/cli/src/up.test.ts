@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort, poll } from '@sonde/testing'
+import { describe, expect, test } from 'vitest'
+import { sonde, startSonde, type SondeRun } from './test-sonde.ts'
+import { isRunning } from './up/process-identity.ts'
+import { parseRunFile, type NotedProcess } from './up/run-file.ts'
+
+/** A data directory that the server's own user can enter, and an environment without a server program. */
+const makePlace = () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sonde-up-'))
+  chmodSync(dataDir, 0o755)
+  return {
+    dataDir,
+    env: { SONDE_DATA_DIR: dataDir, PATH: '/nonexistent' },
+    [Symbol.dispose]: () => rmSync(dataDir, { recursive: true, force: true }),
+  }
+}
+type Place = ReturnType<typeof makePlace>
+
+const notedIn = ({ dataDir }: Place): NotedProcess[] => {
+  const path = join(dataDir, 'run.json')
+  return existsSync(path) ? (parseRunFile(readFileSync(path, 'utf8'))?.processes ?? []) : []
+}
+
+const startUp = async (place: Place, ...args: string[]): Promise<SondeRun & { port: number }> => {
+  const port = await freePort()
+  const run = startSonde(['up', '--port', String(port), '--duration', '2s', ...args], place.env)
+  return Object.assign(run, { port })
+}
+
+const capturesOf = async (place: Place): Promise<{ id: string; status: string; lineCount: number }[]> => {
+  const { stdout } = await sonde(['capture', 'list', '--json'], place.env)
+  return (JSON.parse(stdout) as { captures: { id: string; status: string; lineCount: number }[] }).captures
+}
+
+const stopped = (processes: readonly NotedProcess[]): Promise<unknown> =>
+  poll(() => processes.every((each) => !isRunning(each)), { what: 'all processes to end', timeoutMs: 20_000 })
+
+describe('sonde up', { timeout: 180_000 }, () => {
+  test('a first start captures, a second keeps it, a killed one is put right, and nothing is left running', async () => {
+    using place = makePlace()
+    {
+      await using first = await startUp(place)
+      await first.says(/Capture completed: [\d,]+ lines, .* 3 of 3 servers stored whole/)
+      expect(first.stdout).toContain('synthetic traffic (no valkey-server or redis-server found on PATH)')
+      expect(first.stdout.match(/sonde_p_[\w-]{43}/g)).toHaveLength(1)
+      await first.says(/npx sonde tail/)
+      expect(statSync(join(place.dataDir, 'cli.json')).mode & 0o777).toBe(0o600)
+      expect(statSync(join(place.dataDir, 'nodes.json')).mode & 0o777).toBe(0o600)
+
+      const second = await sonde(['up', '--port', String(await freePort())], place.env)
+      expect(second.code).toBe(1)
+      expect(second.stderr).toContain(`already runs on ${place.dataDir} (pid ${first.pid})`)
+
+      await readsWhatWasCaptured(place)
+
+      const processes = notedIn(place)
+      expect(processes.map(({ name }) => name).toSorted()).toEqual([
+        'PostgreSQL',
+        'control plane',
+        'node-1',
+        'node-2',
+        'node-3',
+      ])
+      // npm passes a Ctrl-C on that the terminal has sent already.
+      first.child.kill('SIGINT')
+      first.child.kill('SIGINT')
+      expect(await first.exited).toBe(0)
+      expect(first.stderr).toBe('')
+      expect(processes.filter(isRunning)).toEqual([])
+      expect(existsSync(join(place.dataDir, 'run.json'))).toBe(false)
+    }
+    {
+      await using second = await startUp(place)
+      await second.says(/kept from before: 1 captures/)
+      await second.says(/Capture completed/)
+      expect(second.stdout).not.toContain('sonde_p_')
+      expect(await capturesOf(place)).toHaveLength(2)
+      const processes = notedIn(place)
+      second.child.kill('SIGKILL')
+      await second.exited
+      await stopped(processes)
+    }
+    await using third = await startUp(place, '--no-capture')
+    await third.says(/was killed/)
+    await third.says(/Ctrl-C stops everything/)
+    expect(await capturesOf(place)).toHaveLength(2)
+    const processes = notedIn(place)
+    third.child.kill('SIGTERM')
+    expect(await third.exited).toBe(0)
+    expect(processes.filter(isRunning)).toEqual([])
+  })
+
+  test('a busy port is named, with the option that changes it, before anything is started', async () => {
+    using place = makePlace()
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const { code, stderr } = await sonde(['up', '--port', String(port)], place.env)
+    server.close()
+    expect(code).toBe(1)
+    expect(stderr).toMatch(new RegExp(`^error: Port ${port} on 127.0.0.1 is in use.*--port`))
+    expect(existsSync(join(place.dataDir, 'postgres'))).toBe(false)
+    expect(existsSync(join(place.dataDir, 'run.json'))).toBe(false)
+  })
+
+  test('Ctrl-C during the start stops what was started', async () => {
+    using place = makePlace()
+    await using run = await startUp(place)
+    await run.says(/Control plane/)
+    const processes = notedIn(place)
+    run.child.kill('SIGINT')
+    expect(await run.exited).toBe(130)
+    expect(run.stderr).toBe('')
+    expect(processes.filter(isRunning)).toEqual([])
+  })
+
+  test('a second Ctrl-C ends everything at once', async () => {
+    using place = makePlace()
+    await using run = await startUp(place, '--no-capture')
+    await run.says(/Ctrl-C stops everything/)
+    const processes = notedIn(place)
+    // A child that does not end keeps the orderly stop waiting.
+    const stuck = processes.find(({ name }) => name === 'node-1')
+    if (stuck === undefined) throw new Error('no node was noted')
+    process.kill(stuck.pid, 'SIGSTOP')
+    run.child.kill('SIGINT')
+    await run.says(/Stopping/)
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    run.child.kill('SIGINT')
+    expect(await run.exited).toBe(130)
+    await stopped(processes)
+  })
+
+  test('a server that cannot be reached ends the start with what to look at', async () => {
+    using place = makePlace()
+    const target = `redis://127.0.0.1:${await freePort()}`
+    const { code, stderr } = await sonde(['up', '--port', String(await freePort()), '--target', target], place.env)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^error: Daemon node-1 .*\n/)
+    expect(stderr).not.toMatch(/^\s+at /m)
+    expect(notedIn(place).filter(isRunning)).toEqual([])
+  })
+})
+
+/** The other commands find `up` by its data directory, and agree on what was captured. */
+const readsWhatWasCaptured = async (place: Place): Promise<void> => {
+  const [capture] = await capturesOf(place)
+  if (capture === undefined) throw new Error('no capture is listed')
+  expect(capture.lineCount).toBeGreaterThan(100)
+  const file = join(place.dataDir, 'lines.jsonl')
+  const written = await sonde(['export', capture.id, '--format', 'jsonl', '-o', file], place.env)
+  expect(written.code).toBe(0)
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  expect(lines).toHaveLength(capture.lineCount)
+  expect(existsSync(`${file}.part`)).toBe(false)
+
+  const tail = await sonde(['tail', capture.id], place.env)
+  const rows = tail.stdout.trimEnd().split('\n')
+  expect(rows).toHaveLength(capture.lineCount)
+  expect(rows[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{6} \S+:\d+ 0 "\w+"/)
+  const cursor = /^cursor: (\S+)$/m.exec(tail.stderr)?.[1]
+  if (cursor === undefined) throw new Error('the tail printed no cursor')
+  expect((await sonde(['tail', capture.id, '--cursor', cursor], place.env)).stdout).toBe('')
+
+  await using cut = startSonde(['tail', capture.id], place.env)
+  await cut.says(/\n/)
+  cut.child.stdout?.destroy()
+  expect(await cut.exited).toBe(0)
+
+  const waited = await sonde(['capture', 'start', '--all-primaries', '--duration', '1s', '--wait', '--json'], place.env)
+  expect(waited.code).toBe(0)
+  expect(JSON.parse(waited.stdout)).toMatchObject({ capture: { status: 'completed' } })
+  expect(waited.stderr).toBe('')
+}
