@@ -119,9 +119,9 @@ export const captureProgress = (
     return [
       `  ${addressOf(segment).padEnd(width)}`,
       segment.status.padEnd(10),
-      `${formatCount(count)} lines`.padStart(16),
-      formatBytes(recordedBytes).padStart(10),
-      `${formatCount(Math.max(0, Math.round(rate)))}/s`.padStart(10),
+      `${formatCount(count)} lines`.padStart(14),
+      formatBytes(recordedBytes).padStart(9),
+      `${formatCount(Math.max(0, Math.round(rate)))}/s`.padStart(8),
       segment.lagMs === null ? '' : `lag ${formatDuration(segment.lagMs)}`,
       dropped > 0 ? `${formatCount(dropped)} dropped` : '',
     ]

@@ -1,38 +1,8 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander'
-import { ExitCode, failureOf, formatFailure } from './core/failure.ts'
-import { runDaemon } from './daemon.ts'
-import { endOnClosedPipe, flushed } from './print/output.ts'
-import { paint, wantsColor } from './print/tone.ts'
-import { createProgram, helpNameOf } from './program.ts'
+import { enableCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 
-endOnClosedPipe()
-const args = process.argv.slice(2)
-
-const report = (thrown: unknown): void => {
-  const failure = failureOf(thrown)
-  process.exitCode = failure.exitCode
-  const json = args.includes('--json')
-  // Whoever pressed Ctrl-C knows it.
-  if (failure.code === 'interrupted' && !json) return
-  const text = formatFailure(failure, { json, help: helpNameOf(program, args) })
-  const color = !json && wantsColor(process.stderr, process.env)
-  process.stderr.write(`${color ? text.replace(/^error:/, (word) => paint(word, 'bad')) : text}\n`)
-}
-
-const program = createProgram()
-// A fault of our own is told like any failure, never with a stack.
-process.on('uncaughtException', (thrown) => {
-  report(thrown)
-  process.exit()
-})
-try {
-  if (args[0] === 'daemon' && args[1] !== '--help' && args[1] !== '-h')
-    process.exitCode = await runDaemon(args.slice(1))
-  else await program.parseAsync(args, { from: 'user' })
-} catch (thrown) {
-  if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exitCode = ExitCode.ok
-  else report(thrown)
-}
-await flushed()
-process.exit()
+// Half of the time of a short command goes into compiling what it imports: 0.5 s without the cache, 0.26 s with it. Where the
+// folder cannot be written, Node goes on without one.
+enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/sonde', import.meta.url)))
+await import('./run.ts')

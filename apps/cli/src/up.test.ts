@@ -76,10 +76,10 @@ describe('sonde up', { timeout: 180_000 }, () => {
     }
     {
       await using second = await startUp(place)
-      await second.says(/kept from before: 1 captures/)
+      await second.says(/kept from before: 2 captures/)
       await second.says(/Capture completed/)
       expect(second.stdout).not.toContain('sonde_p_')
-      expect(await capturesOf(place)).toHaveLength(2)
+      expect(await capturesOf(place)).toHaveLength(3)
       const processes = notedIn(place)
       second.child.kill('SIGKILL')
       await second.exited
@@ -88,7 +88,7 @@ describe('sonde up', { timeout: 180_000 }, () => {
     await using third = await startUp(place, '--no-capture')
     await third.says(/was killed/)
     await third.says(/Ctrl-C stops everything/)
-    expect(await capturesOf(place)).toHaveLength(2)
+    expect(await capturesOf(place)).toHaveLength(3)
     const processes = notedIn(place)
     third.child.kill('SIGTERM')
     expect(await third.exited).toBe(0)
@@ -136,13 +136,32 @@ describe('sonde up', { timeout: 180_000 }, () => {
     await stopped(processes)
   })
 
-  test('a server that cannot be reached ends the start with what to look at', async () => {
+  test('a server that does not answer is named before anything is started', async () => {
     using place = makePlace()
-    const target = `redis://127.0.0.1:${await freePort()}`
-    const { code, stderr } = await sonde(['up', '--port', String(await freePort()), '--target', target], place.env)
+    const port = await freePort()
+    const { code, stderr } = await sonde(['up', '--target', `redis://user:hunter2@127.0.0.1:${port}`], place.env)
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^error: Daemon node-1 .*\n/)
-    expect(stderr).not.toMatch(/^\s+at /m)
+    expect(stderr).toBe(
+      `error: No server answers at 127.0.0.1:${port} (ECONNREFUSED). Start it, or name another one.\n`,
+    )
+    expect(existsSync(join(place.dataDir, 'postgres'))).toBe(false)
+  })
+
+  test('a daemon that ends during the start ends it, with the end of its log and without a stack', async () => {
+    using place = makePlace()
+    const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    await using run = await startUp(place, '--target', `redis://127.0.0.1:${port}`)
+    const node = await poll(() => notedIn(place).find(({ name }) => name === 'node-1'), {
+      what: 'node-1 to be noted',
+      timeoutMs: 30_000,
+    })
+    process.kill(node.pid, 'SIGKILL')
+    expect(await run.exited).toBe(1)
+    server.close()
+    expect(run.stderr).toMatch(/^error: Daemon node-1 did not start. The end of its log, .*node-1.log:\n/)
+    expect(run.stderr).not.toMatch(/^\s+at /m)
     expect(notedIn(place).filter(isRunning)).toEqual([])
   })
 })

@@ -5,6 +5,7 @@ import { captureRoutes, startCaptures } from './captures/index.ts'
 import type { Config } from './config.ts'
 import { createAuthenticate } from './core/authenticate.ts'
 import { createEvents } from './core/events.ts'
+import { createConsoleFiles } from './core/console-files.ts'
 import { healthRoutes } from './core/health.ts'
 import { createHttpServer, listenOn } from './core/http.ts'
 import { createMetrics } from './core/metrics.ts'
@@ -13,6 +14,7 @@ import type { Resources } from './core/resources.ts'
 import { createWebSocketServer } from './core/websocket.ts'
 import { startNodes } from './nodes/index.ts'
 import { appRouter } from './router.ts'
+import { signInRoutes } from './sign-in/index.ts'
 
 /** A running control plane. Dispose to drain and stop it. */
 export interface ControlPlane extends AsyncDisposable {
@@ -62,8 +64,9 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
     await Promise.all(loops)
   })
 
-  const routes = [...healthRoutes(resources), ...captureRoutes(resources)]
-  const server = createHttpServer({ resources, authenticate, appRouter, routes })
+  const routes = [...healthRoutes(resources), ...signInRoutes(resources), ...captureRoutes(resources)]
+  const consoleFiles = createConsoleFiles(config.consoleDir)
+  const server = createHttpServer({ resources, authenticate, appRouter, routes, consoleFiles })
   starting.defer(async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()

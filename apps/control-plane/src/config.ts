@@ -1,8 +1,12 @@
+import { fileURLToPath } from 'node:url'
 import { CAPTURE_LIMITS, LIVENESS_DEFAULTS, SondeError, type LivenessSettings } from '@sonde/contracts'
 import { z } from 'zod'
 
 const integer = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback)
+
+/** Where `npm run build` puts it in a checkout. */
+const BUILT_CONSOLE = fileURLToPath(new URL('../../console/dist', import.meta.url))
 
 const environmentSchema = z.object({
   /** The Postgres (15 or later) that holds everything. */
@@ -30,6 +34,8 @@ const environmentSchema = z.object({
   SONDE_CAPTURES_PER_TARGET: integer(1, 8, 1),
   /** Wait for balancers to notice that this replica leaves, in milliseconds. */
   SONDE_DRAIN_WAIT_MS: integer(0, 60_000, 0),
+  /** The built console. */
+  SONDE_CONSOLE_DIR: z.string().min(1).default(BUILT_CONSOLE),
 })
 
 /** Settings of one control-plane process. */
@@ -42,6 +48,7 @@ export interface Config {
   liveness: LivenessSettings
   captures: { defaultByteCap: number; defaultLineCap: number; capturesPerTarget: number }
   drainWaitMs: number
+  consoleDir: string
 }
 
 /** Reads the environment, once; a bad value stops the start and names the setting. */
@@ -76,5 +83,6 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
       capturesPerTarget: values.SONDE_CAPTURES_PER_TARGET,
     },
     drainWaitMs: values.SONDE_DRAIN_WAIT_MS,
+    consoleDir: values.SONDE_CONSOLE_DIR,
   }
 }

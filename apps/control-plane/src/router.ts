@@ -2,6 +2,7 @@ import { capturesRouter, commandsRouter, holdersOf, segmentsRouter } from './cap
 import { mergeRouters, router } from './core/trpc.ts'
 import { nodesRouter } from './nodes/index.ts'
 import { sessionsRouter } from './sessions/index.ts'
+import { signInRouter } from './sign-in/index.ts'
 import { createTargetsRouter } from './targets/index.ts'
 import { tokensRouter } from './tokens/index.ts'
 
@@ -9,6 +10,7 @@ import { tokensRouter } from './tokens/index.ts'
 export const appRouter = router({
   sessions: sessionsRouter,
   tokens: tokensRouter,
+  signIn: signInRouter,
   runtimeNode: mergeRouters(nodesRouter, commandsRouter),
   targets: createTargetsRouter(holdersOf),
   captures: capturesRouter,

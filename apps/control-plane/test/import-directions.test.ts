@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 const EDGES: Record<string, string[]> = {
   sessions: [],
   tokens: ['sessions'],
+  'sign-in': ['tokens'],
   nodes: ['sessions'],
   targets: ['nodes', 'sessions'],
   captures: ['nodes', 'sessions', 'targets'],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, connect } from 'node:net'
 import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
@@ -246,8 +247,8 @@ redisTest('chunks that cannot be shipped end the segment at 16 MiB instead of fi
   let sent = 0
   while (!node.reports.some(({ end }) => end !== undefined)) {
     // Random, or compression would make it small.
-    const value = Buffer.from(Array.from({ length: 4096 }, () => Math.floor(Math.random() * 95) + 32))
-    await traffic.write(32, `k${sent}`, value)
+    const values = Array.from({ length: 32 }, () => randomBytes(4096).toString('base64'))
+    await Promise.all(values.map((value) => traffic.write(1, `k${sent}`, value)))
     sent += 1
     expect(sent).toBeLessThan(2000)
   }

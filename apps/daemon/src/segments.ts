@@ -46,11 +46,18 @@ export const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenComm
   return refused('monitor_open_failed', `this daemon has no redaction policy of revision ${policyRevision}`)
 }
 
+interface Held {
+  segment: Segment
+  opened: Promise<CommandResult>
+  /** Told, stored, and its manifest answered. */
+  finished?: Promise<void>
+}
+
 /** The segments of this node: does what commands say, each at most once however often it is said. */
 export class Segments implements Disposable {
   readonly #options: SegmentsOptions
   readonly #progress: Progress
-  readonly #segments = new Map<string, { segment: Segment; opened: Promise<CommandResult> }>()
+  readonly #segments = new Map<string, Held>()
 
   constructor(options: SegmentsOptions) {
     this.#options = options
@@ -89,11 +96,11 @@ export class Segments implements Disposable {
     }
   }
 
-  /** Ends all segments because the daemon ends; resolves when everything is stored and told, which the caller bounds. */
+  /** Ends all segments because the daemon ends; resolves when all is stored, told and proved, which the caller bounds. */
   async stopAll(detail: string): Promise<void> {
     const all = [...this.#segments.values()]
     for (const { segment } of all) segment.terminate('failed', 'source_closed', detail)
-    await Promise.all([this.#progress.reportNow(), ...all.map(({ segment }) => segment.stored)])
+    await Promise.all(all.map(({ finished }) => finished))
   }
 
   /** The attachment that these segments belong to is over: reads no more, and still ships what was read. */
@@ -128,9 +135,11 @@ export class Segments implements Disposable {
       },
       clock,
     })
-    const opened = this.#openSegment(segment, target)
-    this.#segments.set(keyOf(command), { segment, opened })
-    const result = await opened
+    const held: Held = { segment, opened: this.#openSegment(segment, target) }
+    this.#segments.set(keyOf(command), held)
+    const result = await held.opened
+    if (result.kind === 'opened') held.finished = this.#finish(segment)
+    else this.#segments.delete(keyOf(segment))
     log.info({ ...refOf(segment), targetId: command.targetId, result }, 'segment opened')
     return result
   }
@@ -139,10 +148,8 @@ export class Segments implements Disposable {
     try {
       const unknown = { serverVersion: null, role: 'primary' } as const
       const [dialect, facts] = await Promise.all([segment.open(), target.facts().catch(() => unknown)])
-      void this.#finish(segment)
       return { kind: 'opened', serverVersion: facts.serverVersion, dialect, role: facts.role }
     } catch (error) {
-      this.#segments.delete(keyOf(segment))
       return refused('monitor_open_failed', error instanceof Error ? error.message : String(error))
     }
   }

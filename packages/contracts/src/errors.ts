@@ -45,6 +45,12 @@ export const ERRORS = {
     retryable: false,
     message: 'The call came from a page of another origin.',
   },
+  'auth.code_invalid': {
+    http: 401,
+    rpc: 'UNAUTHORIZED',
+    retryable: false,
+    message: 'The sign-in code is not known here, was used before or is older than 10 minutes. Ask for a new one.',
+  },
   'request.invalid': {
     http: 400,
     rpc: 'BAD_REQUEST',

@@ -42,6 +42,18 @@ export {
   type TokenSelf,
 } from './tokens.ts'
 export {
+  CLIENT_HEADER,
+  SIGN_IN_BODY_BYTES,
+  SIGN_IN_CODE_PATTERN,
+  SIGN_IN_CODE_TTL_MS,
+  SIGN_IN_TOKEN_TTL_MS,
+  signInCodeSchema,
+  signInInput,
+  signedInSchema,
+  type SignInCode,
+  type SignedIn,
+} from './sign-in.ts'
+export {
   ACTIVE_STATES,
   AttachmentState,
   Blocker,

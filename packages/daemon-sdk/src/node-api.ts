@@ -10,7 +10,7 @@ import type {
   TargetsDeclareResult,
 } from '@sonde/contracts'
 import type { SdkLog } from './call.ts'
-import type { StateName } from './supervisor.ts'
+import type { StateName } from './supervisor-types.ts'
 import type { TargetList } from './target-declaration.ts'
 
 export interface RuntimeNodeOptions {

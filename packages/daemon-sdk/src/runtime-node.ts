@@ -7,7 +7,8 @@ import { createCommandLane } from './command-lane.ts'
 import { createEmitter } from './emitter.ts'
 import type { RuntimeNode, RuntimeNodeEvents, RuntimeNodeOptions } from './node-api.ts'
 import { createNodeCalls } from './node-calls.ts'
-import { INITIAL_STATE, transition, type SupervisorAction, type SupervisorEvent } from './supervisor.ts'
+import type { SupervisorAction, SupervisorEvent } from './supervisor-types.ts'
+import { INITIAL_STATE, transition } from './supervisor.ts'
 import { createTargetDeclaration } from './target-declaration.ts'
 
 /** Everything a stop does must fit into this, in milliseconds: process managers kill after a few seconds. */

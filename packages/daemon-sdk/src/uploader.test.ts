@@ -1,84 +1,11 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { randomBytes } from 'node:crypto'
-import { encodeChunk, splitChunks } from '@sonde/capture-format/chunk'
+import { encodeChunk } from '@sonde/capture-format/chunk'
 import { newId } from '@sonde/contracts'
 import { ManualClock, poll } from '@sonde/testing'
 import { expect, test } from 'vitest'
+import { startPeer, type Post } from '../test/scripted-peer.ts'
 import type { SpooledChunk } from './spool.ts'
 import { createUploader, type UploaderOptions } from './uploader.ts'
-
-interface Post {
-  seqs: number[]
-  bytes: number
-  headers: IncomingMessage['headers']
-  /** Answers with an outcome for each chunk. */
-  settle(outcomeOf?: (seq: number) => string, creditBytes?: number): void
-  /** Answers with a status and an error body. */
-  refuse(status: number, code: string): void
-  /** Breaks the connection. */
-  cut(): void
-}
-
-/** The other end of the data lane: each POST is decoded and waits until the test, or the script, answers it. */
-const startPeer = async (script: (post: Post, number: number) => void) => {
-  const posts: Post[] = []
-  let open = 0
-  let mostOpen = 0
-  const connections = new Set<unknown>()
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    void (async () => {
-      connections.add(request.socket)
-      open += 1
-      mostOpen = Math.max(mostOpen, open)
-      response.once('close', () => (open -= 1))
-      const pieces: Buffer[] = []
-      for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece)
-      const body = Buffer.concat(pieces)
-      const headers = [...splitChunks(body)].map(({ header }) => header)
-      const reply = (status: number, value: unknown) => {
-        response.writeHead(status, { 'content-type': 'application/json' })
-        response.end(JSON.stringify(value))
-      }
-      const post: Post = {
-        seqs: headers.map((header) => header.seq),
-        bytes: body.length,
-        headers: request.headers,
-        settle: (outcomeOf = () => 'stored', creditBytes = 8 * 2 ** 20) =>
-          reply(200, {
-            creditBytes,
-            results: headers.map(({ captureId, segmentNo, seq }) => ({
-              captureId,
-              segmentNo,
-              seq,
-              outcome: outcomeOf(seq),
-            })),
-          }),
-        refuse: (status, code) =>
-          reply(status, { error: { code, message: 'no', retryable: false, requestId: newId() } }),
-        cut: () => request.socket.destroy(),
-      }
-      posts.push(post)
-      script(post, posts.length - 1)
-    })()
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    posts,
-    connections,
-    get mostOpen() {
-      return mostOpen
-    },
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
 
 const captureId = newId()
 
@@ -151,7 +78,17 @@ test('queued chunks travel together, in order, up to 1 MiB a POST and two POSTs 
   }
   expect(seqsOf(peer).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, seq) => seq))
   expect(peer.posts.some((post) => post.seqs.length >= 9)).toBe(true)
-  expect(peer.connections.size).toBeLessThan(peer.posts.length)
+})
+
+test('a connection is used again', async () => {
+  await using peer = await startPeer((post) => post.settle())
+  await using uploader = start(peer.url)
+  for (let seq = 0; seq < 10; seq += 1) {
+    await uploader.enqueue(await chunkOf(seq))
+    await uploader.flushed(captureId, 0)
+  }
+  expect(peer.posts).toHaveLength(10)
+  expect(peer.connections.size).toBeLessThanOrEqual(2)
 })
 
 test('what is in flight stays within the credit, and a credit of 0 waits for the next one', async () => {

@@ -45,6 +45,14 @@ export interface Tokens {
   revoked_at: Date | null
 }
 
+export interface SignInCodes {
+  sha256: Buffer
+  participant_id: string
+  created_at: Default<Date>
+  expires_at: Date
+  used_at: Date | null
+}
+
 export interface RuntimeNodes {
   node_id: string
   owner_id: string
@@ -274,6 +282,7 @@ export interface Schema {
   sessions: Sessions
   session_memberships: SessionMemberships
   tokens: Tokens
+  sign_in_codes: SignInCodes
   runtime_nodes: RuntimeNodes
   runtime_node_attachments: RuntimeNodeAttachments
   runtime_node_presence: RuntimeNodePresence

@@ -10,7 +10,7 @@ export class LiveLines implements Disposable {
   }
 
   get isLive(): boolean {
-    return this.#stream.isTTY === true && process.env['TERM'] !== 'dumb'
+    return this.#stream.isTTY && process.env['TERM'] !== 'dumb'
   }
 
   /** Draws plain lines over those drawn before, each cut to the terminal's width. */

@@ -9,7 +9,7 @@ import type { Processes } from './processes.ts'
 export interface FirstCaptureOptions {
   connection: Connection
   sessionId: string
-  primaries: readonly Target[]
+  targets: readonly Target[]
   durationMs: number
   processes: Processes
   /** The capture of a run that was killed; it may still hold the servers. */
@@ -22,14 +22,14 @@ export interface FirstCaptureOptions {
 const LINE_EVERY_MS = 5_000
 const STOP_WAIT_MS = 3_000
 
-/** Captures all primaries, shows how it goes, and returns the result; undefined when it could not start, which is told. */
+/** Captures all targets, shows how it goes, and returns the result; undefined when it could not start, which is told. */
 export const runFirstCapture = async (options: FirstCaptureOptions): Promise<Capture | undefined> => {
   const { connection, signal, say, durationMs, processes } = options
   const started = await start(options)
   if (started === undefined) return undefined
   const { id } = started
   processes.noteCapture(id)
-  say(`Capturing ${options.primaries.length} servers for ${formatDuration(durationMs)} (${id})`)
+  say(`Capturing ${options.targets.length} servers for ${formatDuration(durationMs)} (${id})`)
   let told = performance.now()
   try {
     const ended = await followCapture(id, {
@@ -53,9 +53,9 @@ export const runFirstCapture = async (options: FirstCaptureOptions): Promise<Cap
 }
 
 const start = async (options: FirstCaptureOptions): Promise<Capture | undefined> => {
-  const { connection, sessionId, primaries, durationMs, say, earlierId } = options
+  const { connection, sessionId, targets, durationMs, say, earlierId } = options
   if (earlierId !== undefined) await stop(connection, earlierId)
-  const scope = { kind: 'targets' as const, targetIds: primaries.map(({ id }) => id) }
+  const scope = { kind: 'targets' as const, targetIds: targets.map(({ id }) => id) }
   try {
     const { capture } = await connection.call((rpc) =>
       rpc.captures.start.mutate({ sessionId, scope, durationMs, reason: 'first capture of sonde up' }),

@@ -22,8 +22,8 @@ export interface NodesOptions {
 /** The daemons of this run. Dispose to stop them all. */
 export interface Nodes extends AsyncDisposable {
   readonly children: readonly Child[]
-  /** Primaries that they read, online. */
-  readonly primaries: readonly Target[]
+  /** What they read: primaries, or when there is none, replicas. */
+  readonly targets: readonly Target[]
 }
 
 const ONLINE_MS = 30_000
@@ -60,9 +60,9 @@ export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
       }),
     )
   }
-  const primaries = await untilOnline(options, children, since)
+  const targets = await untilOnline(options, children, since)
   const owned = stack.move()
-  return { children, primaries, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { children, targets, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 const nodeName = (index: number): string => `node-${index + 1}`
@@ -83,13 +83,20 @@ const untilOnline = async (options: NodesOptions, children: readonly Child[], si
     )
     const ids = new Set(ours.map(({ nodeId }) => nodeId))
     const { targets } = await connection.call((rpc) => rpc.targets.list.query({ sessionId }))
-    const primaries = targets.filter(({ role, nodeIds }) => role === 'primary' && nodeIds.some((id) => ids.has(id)))
-    if (ours.length >= children.length && primaries.length >= servers) return primaries
+    const reached = targets.filter(({ nodeIds }) => nodeIds.some((id) => ids.has(id)))
+    const primaries = reached.filter(({ role }) => role === 'primary')
+    const read = primaries.length > 0 ? primaries : reached
+    const areOnline = ours.length >= children.length
+    const haveDeclared = [...ids].every((id) => reached.some(({ nodeIds }) => nodeIds.includes(id)))
+    if (areOnline && haveDeclared && reached.length >= servers) return read
     if (performance.now() >= deadline) {
-      if (ours.length >= children.length && primaries.length > 0) return primaries
+      if (areOnline && read.length > 0) return read
       const [first] = children
-      const seen = `${ours.length} of ${children.length} nodes came online, with ${primaries.length} of ${servers} servers`
-      throw first?.failure(`is not online after ${ONLINE_MS / 1000} s: ${seen}`) ?? new LocalFailure(seen)
+      const advice = `Can this machine reach each of them? The logs are beside ${first?.logPath}.`
+      if (areOnline)
+        throw new LocalFailure(`The nodes are online, but none of ${servers} servers can be read. ${advice}`)
+      const seen = `${ours.length} of ${children.length} nodes are online after ${ONLINE_MS / 1000} s`
+      throw first?.failure(`is not ready: ${seen}`) ?? new LocalFailure(seen)
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }

@@ -10,6 +10,7 @@ import { runFirstCapture } from './first-capture.ts'
 import { startNodes } from './nodes.ts'
 import { ensureOwner } from './owner.ts'
 import { assertPortFree } from './port.ts'
+import { assertServersAnswer } from './preflight.ts'
 import type { Processes } from './processes.ts'
 import { chooseSource, findServerProgram } from './sources.ts'
 import { startSource } from './start-source.ts'
@@ -41,6 +42,7 @@ export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => 
   const { signal, processes, dataDir } = options
   const progress = { ready: false }
   const source = chooseSource(options, findServerProgram(process.env))
+  await assertServersAnswer(options)
   prepareDataDir(dataDir)
   const before = await processes.takeOver()
   const stack = new AsyncDisposableStack()
@@ -95,7 +97,7 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   const source = await startSource(options.source, { dataDir, processes, stack, signal })
   step('Servers', source.description)
   const nodes = stack.use(await startNodes({ owner, connection, dataDir, processes, signal, daemons: source.daemons }))
-  step('Nodes', `${nodes.children.length} online, reading ${nodes.primaries.length} primaries`)
+  step('Nodes', `${nodes.children.length} online, reading ${nodes.targets.length} servers`)
   for (const child of nodes.children) void tellEnd(child, signal)
 
   say('')
@@ -105,7 +107,7 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
       : await runFirstCapture({
           connection,
           sessionId,
-          primaries: nodes.primaries,
+          targets: nodes.targets,
           durationMs: options.captureMs,
           processes,
           earlierId: options.earlierCaptureId,

@@ -32,7 +32,9 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     server = await startPostgres({ dataDir, durable: true, log: options.say })
   } catch (error) {
     const [message = '', ...lines] = (error instanceof Error ? error.message : String(error)).split('\n')
-    throw new LocalFailure(message, { lines, cause: error })
+    const isFull = lines.some((line) => line.includes('No space left on device'))
+    const advice = `There is no space left for PostgreSQL in ${dataDir}. Free some, then try again. It said:`
+    throw new LocalFailure(isFull ? advice : message, { lines: tellingLines(lines), cause: error })
   }
   options.processes.add('PostgreSQL', server.pid, 'SIGINT')
   const forget = guardProcess(server.pid, { signal: 'SIGINT' })
@@ -45,6 +47,13 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     url: server.url,
     description: `data in ${server.dataDir}${isNew && server.dataDir === dataDir ? ' (new)' : ''}`,
   }
+}
+
+/** Of the last words of a program those that tell why, or else the last ones. */
+const tellingLines = (lines: readonly string[]): string[] => {
+  const words = lines.map((line) => line.trim()).filter((line) => line !== '')
+  const telling = words.filter((line) => /\b(FATAL|PANIC|ERROR|HINT|error|could not|cannot)\b/.test(line))
+  return telling.length > 0 ? telling.slice(-4) : words.slice(-6)
 }
 
 const placeOf = (url: string): string => {

@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { ERRORS, SondeError } from '@sonde/contracts'
 import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http'
-import { bearerToken, type Authenticate, type Principal } from './authenticate.ts'
+import type { Authenticate, Principal } from './authenticate.ts'
+import type { ConsoleFiles } from './console-files.ts'
+import { assertOwnPage, assertSameOrigin, credentialOf } from './credential.ts'
 import { sondeErrorOf } from './error-formatter.ts'
 import { requestIdOf } from './request-id.ts'
 import type { Resources } from './resources.ts'
@@ -41,9 +43,11 @@ export interface HttpOptions {
   authenticate: Authenticate
   appRouter: AppRouter
   routes: Route[]
+  /** Takes the GETs that no route takes. @default none, so that they are not found */
+  consoleFiles?: ConsoleFiles
 }
 
-/** One port for everything: `/trpc`, the features' routes, health. */
+/** One port for everything: `/trpc`, the features' routes, health, the console. */
 export const createHttpServer = (options: HttpOptions): Server => {
   const server = createServer((request, response) => void answer(options, request, response))
   // A daemon's upload connection stays open between chunks; balancers close idle ones after 60 s at the earliest.
@@ -71,13 +75,6 @@ export const listenOn = (server: Server, host: string, port: number): Promise<st
     })
   })
 
-/** Refuses pages of other origins: a browser names its origin, daemons and the CLI send none. */
-export const assertSameOrigin = (request: IncomingMessage): void => {
-  const { origin, host } = request.headers
-  if (origin === undefined) return
-  if (!URL.canParse(origin) || new URL(origin).host !== host) throw new SondeError('auth.origin_refused')
-}
-
 const answer = async (options: HttpOptions, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const { resources, authenticate, appRouter, routes } = options
   const requestId = requestIdOf(request)
@@ -87,11 +84,13 @@ const answer = async (options: HttpOptions, request: IncomingMessage, response: 
   try {
     const url = parseTarget(request.url)
     assertSameOrigin(request)
+    const credential = credentialOf(request)
+    assertOwnPage(request, credential)
     if (url.pathname.startsWith('/trpc/')) {
       const context: CallContext = {
         resources,
         authenticate,
-        token: bearerToken(request.headers.authorization),
+        token: credential.token,
         requestId,
         unsentBytes: () => 0,
       }
@@ -108,9 +107,12 @@ const answer = async (options: HttpOptions, request: IncomingMessage, response: 
     }
     const onPath = routes.filter((route) => route.path.test(url.pathname))
     const route = onPath.find((each) => each.method === request.method)
-    if (!route) throw new SondeError(onPath.length > 0 ? 'request.method_not_allowed' : 'request.not_found')
-    const principal =
-      route.access === 'public' ? undefined : await authenticate(bearerToken(request.headers.authorization))
+    if (!route) {
+      if (onPath.length > 0) throw new SondeError('request.method_not_allowed')
+      if (await options.consoleFiles?.serve(request, response)) return
+      throw new SondeError('request.not_found')
+    }
+    const principal = route.access === 'public' ? undefined : await authenticate(credential.token)
     if (principal && route.access !== 'any' && principal.kind !== route.access) {
       throw new SondeError('auth.kind_required', { message: `This call needs the token of a ${route.access}.` })
     }

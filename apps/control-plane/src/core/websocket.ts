@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import { applyWSSHandler } from '@trpc/server/adapters/ws'
 import { WebSocketServer } from 'ws'
 import type { AppRouter } from '../router.ts'
-import { bearerToken, type Authenticate } from './authenticate.ts'
-import { assertSameOrigin } from './http.ts'
+import type { Authenticate } from './authenticate.ts'
+import { assertOwnSocket, credentialOf } from './credential.ts'
 import type { Resources } from './resources.ts'
 import type { CallContext } from './trpc.ts'
 
@@ -28,7 +28,7 @@ export const createWebSocketServer = (options: WebSocketOptions): AsyncDisposabl
     createContext: ({ req, res }): CallContext => ({
       resources,
       authenticate,
-      token: bearerToken(req.headers.authorization),
+      token: credentialOf(req).token,
       requestId: undefined,
       unsentBytes: () => res.bufferedAmount,
     }),
@@ -38,7 +38,7 @@ export const createWebSocketServer = (options: WebSocketOptions): AsyncDisposabl
     socket.on('error', () => socket.destroy())
     try {
       if (!/^\/trpc\/?(\?|$)/.test(request.url ?? '')) return refuse(socket, '404 Not Found')
-      assertSameOrigin(request)
+      assertOwnSocket(request, credentialOf(request))
     } catch {
       return refuse(socket, '403 Forbidden')
     }

@@ -1,6 +1,6 @@
 import type { Database } from '@sonde/database'
 import { sql } from 'kysely'
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
 import { attach, beat, detach, goOnline, tryAttach, update, verdictOf } from '../../test/node-support.ts'
 import { sweepOnce, waitForLock } from '../../test/presence-support.ts'
 import { addMember, makePerson, makeSession, serverTest, snapshot } from '../../test/support.ts'
@@ -156,6 +156,7 @@ describe('attach', () => {
     await detach({ ...server, owner }, { nodeId })
     // A second writer that does not take the node's lock: it is invisible to the read and holds the index.
     const committed = Promise.withResolvers<void>()
+    onTestFinished(() => committed.resolve())
     const written = Promise.withResolvers<void>()
     const rival = database.db.transaction().execute(async (trx) => {
       await trx

@@ -1,6 +1,6 @@
 import { newId } from '@sonde/contracts'
 import { sql } from 'kysely'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { addNode, announcedOf, placeTest, sweepOnce, waitForLock } from '../../test/presence-support.ts'
 import { writeBeats } from './store-beats.ts'
 
@@ -18,6 +18,7 @@ placeTest('a sweep passes by a row that a beat holds, and the beat wins', async 
   const held = await addNode(database.db, place, { ageSeconds: 90 })
   const free = await addNode(database.db, place, { ageSeconds: 90 })
   const done = Promise.withResolvers<void>()
+  onTestFinished(() => done.resolve())
   const beaten = Promise.withResolvers<void>()
   const beating = database.db.transaction().execute(async (trx) => {
     await trx
@@ -56,6 +57,7 @@ placeTest(
       } as const
       const read = Promise.withResolvers<void>()
       const done = Promise.withResolvers<void>()
+      onTestFinished(() => done.resolve())
       const rival = database.db.transaction().execute(async (trx) => {
         await trx.updateTable('runtime_node_presence').set(change).where('node_id', '=', nodeId).execute()
         if (!expected) {

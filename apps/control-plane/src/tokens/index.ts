@@ -1,1 +1,2 @@
 export { tokensRouter } from './router.ts'
+export { insertToken, revokeTokenByHash } from './store.ts'

@@ -13,7 +13,7 @@ export const insertToken = async (
     sha256: Buffer
     name: string
     participantId: string
-    sessionId: string
+    sessionId: string | null
     ttlMs: number
   },
 ): Promise<Date> => {
@@ -63,4 +63,14 @@ export const revokeToken = async (db: Db, sessionId: string, tokenId: string): P
     .where('session_id', '=', sessionId)
     .executeTakeFirst()
   return numUpdatedRows === 1n
+}
+
+/** Ends the token with this hash, whatever it was made for; one that is unknown or has ended already is no error. */
+export const revokeTokenByHash = async (db: Db, sha256: Buffer): Promise<void> => {
+  await db
+    .updateTable('tokens')
+    .set({ revoked_at: sql`now()` })
+    .where('sha256', '=', sha256)
+    .where('revoked_at', 'is', null)
+    .execute()
 }

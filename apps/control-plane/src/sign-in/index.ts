@@ -1,0 +1,2 @@
+export { signInRouter } from './router.ts'
+export { signInRoutes } from './routes.ts'

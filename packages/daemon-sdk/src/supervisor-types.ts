@@ -1,0 +1,92 @@
+import type { ErrorCode } from '@sonde/contracts'
+
+/**
+ * The life of one daemon process in its session, as a pure machine. `transition` is total: a pair that is not drawn here
+ * changes nothing.
+ *
+ * | state | what it waits for |
+ * |---|---|
+ * | idle | `start` |
+ * | attaching | the answer to an attach, or the wait before the next one |
+ * | declaring | the declaration, then the report of online; beats already |
+ * | running | beats; undeclared while it is read-only |
+ * | fenced | nothing: a newer incarnation took over |
+ * | revoked | nothing: the control plane refused this node for good |
+ * | stopped | nothing: told to stop |
+ */
+export type SupervisorState =
+  | { name: 'idle' }
+  | { name: 'attaching'; attempt: number; wait: Wait; previousEpoch: number | undefined }
+  | { name: 'declaring'; attempt: number; wait: Wait; attachment: Attachment }
+  | { name: 'running'; declared: boolean; attachment: Attachment }
+  | { name: 'fenced' }
+  | { name: 'revoked' }
+  | { name: 'stopped' }
+
+export type StateName = SupervisorState['name']
+
+/** What the machine is waiting for before it calls again; `slow` is not cut short by a new connection. */
+export type Wait = 'none' | 'backoff' | 'slow'
+
+/** What is known of the slot that this process holds. */
+export interface Attachment {
+  epoch: number
+  readOnly: boolean
+  /** The period last told by the control plane, in milliseconds. */
+  heartbeatMs: number
+  /** A beat is on its way; a second one is skipped, not queued. */
+  beating: boolean
+}
+
+/** What an answer of the control plane says about the slot. */
+export interface Verdict {
+  epoch: number
+  readOnly: boolean
+  nextHeartbeatMs: number
+}
+
+/** Why the control plane refused, for whoever is told. */
+export interface Refusal {
+  code: ErrorCode
+  message: string
+}
+
+/** Events of a call carry the epoch it was made in, so that a late answer of an earlier incarnation changes nothing. */
+export type SupervisorEvent =
+  | { kind: 'start' }
+  | ({ kind: 'attached' } & Verdict)
+  | { kind: 'attachFailed'; failure: 'transport' | 'conflict' }
+  | { kind: 'attachFailed'; failure: 'refused'; refusal: Refusal }
+  | { kind: 'declared'; epoch: number }
+  | { kind: 'onlineReported'; epoch: number }
+  | { kind: 'declareFailed'; failure: 'transport' | 'readOnly' | 'fenced' | 'refused'; epoch: number }
+  | { kind: 'beatDue' }
+  | ({ kind: 'beat' } & Verdict)
+  | { kind: 'beatFailed'; failure: 'transport' | 'fenced' | 'refused'; epoch: number }
+  | { kind: 'retryDue' }
+  | { kind: 'laneOpened' }
+  | { kind: 'stop' }
+
+/** What the thin shell does. `cancelTimers` ends both the beat and the retry timer. */
+export type SupervisorAction =
+  | { kind: 'attach' }
+  | { kind: 'declare'; epoch: number }
+  | { kind: 'reportOnline'; epoch: number }
+  | { kind: 'beat'; epoch: number; timeoutMs: number }
+  | { kind: 'scheduleBeat'; heartbeatMs: number }
+  | { kind: 'scheduleRetry'; pace: 'backoff' | 'slow'; attempt: number }
+  | { kind: 'cancelRetry' }
+  | { kind: 'cancelTimers' }
+  | { kind: 'openCommands'; epoch: number }
+  | { kind: 'closeCommands' }
+  | { kind: 'detach'; epoch: number }
+  | { kind: 'tellAttached'; epoch: number; previousEpoch: number | undefined; readOnly: boolean }
+  | { kind: 'tellOnline'; epoch: number }
+  | { kind: 'tellReadOnly'; readOnly: boolean }
+  | { kind: 'tellFenced'; epoch: number }
+  | { kind: 'tellRevoked'; refusal: Refusal }
+
+export interface Step {
+  state: SupervisorState
+  actions: SupervisorAction[]
+}
