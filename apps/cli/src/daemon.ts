@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { withExamples } from './core/options.ts'
-import { CHECKOUT } from './core/settings.ts'
 
 /** The daemon's own program. */
-export const DAEMON_MAIN = join(CHECKOUT, 'apps/daemon/src/main.ts')
+export const DAEMON_MAIN = fileURLToPath(import.meta.resolve('@sonde/daemon/main'))
 
 /** Adds `sonde daemon`, for the help; its arguments go to the daemon as they are. */
 export const addDaemonCommand = (program: Command): void => {

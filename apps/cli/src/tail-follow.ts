@@ -7,18 +7,25 @@ type TailInput = Parameters<Connection['rpc']['captures']['tail']['subscribe']>[
 /** A subscription cannot be slowed down, so it is ended when this many rows wait, and taken up again when they are written. */
 const MOST_WAITING = 20_000
 
+export interface FollowTailOptions {
+  signal: AbortSignal
+  /** Rows that may wait in memory before the subscription is ended for a while. @default 20_000 */
+  mostWaiting?: number
+}
+
 /**
- * The events of a tail, at the pace of the reader: at most {@link MOST_WAITING} rows and what was on its way wait in memory. A lost connection
+ * The events of a tail, at the pace of the reader: at most `mostWaiting` rows and what was on its way wait in memory. A lost connection
  * is taken up again by itself; throws a `SondeError` when it stays lost, and the signal's reason when that comes first.
  */
 export async function* followTail(
   connection: Pick<Connection, 'rpc' | 'lost'>,
   input: TailInput,
-  signal: AbortSignal,
+  options: FollowTailOptions,
 ): AsyncGenerator<TailEvent> {
+  const { signal, mostWaiting = MOST_WAITING } = options
   let cursor = input.cursor
   for (;;) {
-    const part = new TailPart(connection, { ...input, ...(cursor !== undefined && { cursor }) })
+    const part = new TailPart(connection, { ...input, ...(cursor !== undefined && { cursor }) }, mostWaiting)
     using _part = part
     for (;;) {
       const next = await part.next(signal)
@@ -39,12 +46,14 @@ class TailPart implements Disposable {
   readonly #connection: Pick<Connection, 'rpc' | 'lost'>
   readonly #waiting: TailEvent[] = []
   readonly #subscription: { unsubscribe(): void }
+  readonly #mostWaiting: number
   #rows = 0
   #end: End | undefined
   #changed = Promise.withResolvers<void>()
 
-  constructor(connection: Pick<Connection, 'rpc' | 'lost'>, input: TailInput) {
+  constructor(connection: Pick<Connection, 'rpc' | 'lost'>, input: TailInput, mostWaiting: number) {
     this.#connection = connection
+    this.#mostWaiting = mostWaiting
     this.#subscription = connection.rpc.captures.tail.subscribe(input, {
       onData: ({ data }) => this.#take(data),
       onComplete: () => this.#finish({ kind: 'ended' }),
@@ -56,7 +65,7 @@ class TailPart implements Disposable {
     if (this.#end !== undefined) return
     this.#waiting.push(event)
     if (event.kind === 'lines') this.#rows += event.rows.length
-    if (this.#rows > MOST_WAITING) {
+    if (this.#rows > this.#mostWaiting) {
       this.#finish({ kind: 'paused' })
       this.#subscription.unsubscribe()
     } else this.#changed.resolve()

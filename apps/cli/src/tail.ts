@@ -52,7 +52,7 @@ const tail = async (id: string, flags: TailFlags): Promise<void> => {
   const format = flags.json === true ? jsonFormat(capture) : textFormat(capture)
   const position = { cursor }
   try {
-    for await (const event of followTail(connection, input, interruptSignal())) {
+    for await (const event of followTail(connection, input, { signal: interruptSignal() })) {
       if (event.kind === 'lines') {
         await write(event.rows.map((row) => `${format(row)}\n`).join(''))
         position.cursor = event.cursor

@@ -1,10 +1,14 @@
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, poll } from '@sonde/testing'
+import { findRedisServer, freePort, poll } from '@sonde/testing'
+import { redisTest } from '@sonde/testing/redis-test'
 import { describe, expect, test } from 'vitest'
+import { connectTo } from './core/connect.ts'
+import { readCliFile } from './core/settings.ts'
+import { followTail } from './tail-follow.ts'
 import { sonde, startSonde, type SondeRun } from './test-sonde.ts'
 import { isRunning } from './up/process-identity.ts'
 import { parseRunFile, type NotedProcess } from './up/run-file.ts'
@@ -15,7 +19,7 @@ const makePlace = () => {
   chmodSync(dataDir, 0o755)
   return {
     dataDir,
-    env: { SONDE_DATA_DIR: dataDir, PATH: '/nonexistent' },
+    env: { SONDE_DATA_DIR: dataDir, PATH: '/nonexistent' } as Record<string, string>,
     [Symbol.dispose]: () => rmSync(dataDir, { recursive: true, force: true }),
   }
 }
@@ -164,6 +168,30 @@ describe('sonde up', { timeout: 180_000 }, () => {
     expect(run.stderr).not.toMatch(/^\s+at /m)
     expect(notedIn(place).filter(isRunning)).toEqual([])
   })
+
+  redisTest(
+    'a server program gives a cluster of three with a workload, which ends with up',
+    async ({ redisServer }) => {
+      using place = makePlace()
+      const found = await findRedisServer()
+      const env = { ...(found.kind === 'found' && found.env), REDIS_SERVER: redisServer }
+      await using run = await startUp({ ...place, env: { ...place.env, ...env } })
+      const [, list = ''] = await run.says(/a cluster of three \S+ \(ports ([\d, ]+)\) with a workload/)
+      const ports = list.split(', ').map(Number)
+      const [, lines = ''] = await run.says(/Capture completed: ([\d,]+) lines, .* 3 of 3 servers stored whole/)
+      expect(Number(lines.replaceAll(',', ''))).toBeGreaterThan(200)
+      const processes = notedIn(place)
+      expect(processes.map(({ name }) => name)).toEqual(expect.arrayContaining(['own cluster', 'workload']))
+      run.child.kill('SIGKILL')
+      await run.exited
+      await stopped(processes)
+      await Promise.all(
+        ports.map((port) =>
+          poll(async () => !(await answers(port)), { what: `port ${port} to close`, timeoutMs: 20_000 }),
+        ),
+      )
+    },
+  )
 })
 
 /** The other commands find `up` by its data directory, and agree on what was captured. */
@@ -186,6 +214,8 @@ const readsWhatWasCaptured = async (place: Place): Promise<void> => {
   if (cursor === undefined) throw new Error('the tail printed no cursor')
   expect((await sonde(['tail', capture.id, '--cursor', cursor], place.env)).stdout).toBe('')
 
+  await tailsSlowly(place, capture)
+
   await using cut = startSonde(['tail', capture.id], place.env)
   await cut.says(/\n/)
   cut.child.stdout?.destroy()
@@ -195,4 +225,41 @@ const readsWhatWasCaptured = async (place: Place): Promise<void> => {
   expect(waited.code).toBe(0)
   expect(JSON.parse(waited.stdout)).toMatchObject({ capture: { status: 'completed' } })
   expect(waited.stderr).toBe('')
+}
+
+/** A reader that falls behind has the subscription ended and taken up again, and misses and repeats nothing. */
+const tailsSlowly = async ({ dataDir }: Place, capture: { id: string; lineCount: number }): Promise<void> => {
+  const file = readCliFile(dataDir)
+  if (file === undefined) throw new Error('there is no cli.json')
+  await using connection = await connectTo({ ...file, session: undefined })
+  const seen: string[] = []
+  let subscriptions = 0
+  const { rpc, lost } = connection
+  const counted = new Proxy(rpc, {
+    get: (target, key) => {
+      if (key === 'captures') subscriptions += 1
+      return Reflect.get(target, key) as unknown
+    },
+  })
+  const options = { signal: new AbortController().signal, mostWaiting: 50 }
+  for await (const event of followTail({ rpc: counted, lost }, { id: capture.id }, options)) {
+    if (event.kind !== 'lines') continue
+    seen.push(...event.rows.map(({ segmentNo, seq, lineNo }) => `${segmentNo}/${seq}/${lineNo}`))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  expect(subscriptions).toBeGreaterThan(1)
+  expect(seen).toHaveLength(capture.lineCount)
+  expect(new Set(seen).size).toBe(capture.lineCount)
+}
+
+const answers = async (port: number): Promise<boolean> => {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }

@@ -1,6 +1,5 @@
 import { newId, systemClock } from '@sonde/contracts'
 import { migrationStatus, openDatabase } from '@sonde/database'
-import { pino } from 'pino'
 import { captureRoutes, startCaptures } from './captures/index.ts'
 import type { Config } from './config.ts'
 import { createAuthenticate } from './core/authenticate.ts'
@@ -8,6 +7,7 @@ import { createEvents } from './core/events.ts'
 import { createConsoleFiles } from './core/console-files.ts'
 import { healthRoutes } from './core/health.ts'
 import { createHttpServer, listenOn } from './core/http.ts'
+import { createLog } from './core/log.ts'
 import { createMetrics } from './core/metrics.ts'
 import { pause } from './core/loop.ts'
 import type { Resources } from './core/resources.ts'
@@ -31,7 +31,7 @@ const FINISH_MS = 10_000
 export const startApp = async (config: Config): Promise<ControlPlane> => {
   await using starting = new AsyncDisposableStack()
   const clock = systemClock
-  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const log = createLog(config.logLevel)
   const metrics = createMetrics()
   const replicaId = newId()
 

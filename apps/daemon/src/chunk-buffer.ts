@@ -80,7 +80,11 @@ export class ChunkBuffer {
 /** Below this many bytes a loop is faster than making the view that `set` needs. */
 const LOOP_BYTES = 24
 
-const copyLine = (target: Buffer, at: number, { bytes, start, end }: { bytes: Uint8Array; start: number; end: number }) => {
+const copyLine = (
+  target: Buffer,
+  at: number,
+  { bytes, start, end }: { bytes: Uint8Array; start: number; end: number },
+) => {
   if (end - start >= LOOP_BYTES) target.set(bytes.subarray(start, end), at)
   else for (let pos = start; pos < end; pos += 1) target[at + pos - start] = bytes[pos]!
 }

@@ -15,7 +15,14 @@ const refusal = (argv: string[], env: NodeJS.ProcessEnv = ENV): string => {
 }
 
 test('arguments come before the environment, and several targets are taken in turn', () => {
-  const argv = ['--url', 'https://sonde.example.org', '--target', 'redis://user:p%40ss@db:7000', '--target', 'synthetic:']
+  const argv = [
+    '--url',
+    'https://sonde.example.org',
+    '--target',
+    'redis://user:p%40ss@db:7000',
+    '--target',
+    'synthetic:',
+  ]
   const config = readConfig([...argv, '--cluster', 'rediss://[::1]', '--state-dir', '/tmp/x', '--name', 'web 1'], {
     ...ENV,
     SONDE_STATE_DIR: '/tmp/y',
@@ -60,7 +67,12 @@ test.for([
 })
 
 test('neither the token nor a password is in what a bad setting says', () => {
-  for (const target of ['redis://u:hunter2@h:99999', 'redis://u:hunter2@h/1', 'unix://u:hunter2@x', 'redis://u:%hunter2@h']) {
+  for (const target of [
+    'redis://u:hunter2@h:99999',
+    'redis://u:hunter2@h/1',
+    'unix://u:hunter2@x',
+    'redis://u:%hunter2@h',
+  ]) {
     const message = refusal(['--target', target])
     expect(message).toContain('--target number 1')
     expect(message).not.toMatch(/hunter2|sonde_n_secret/)

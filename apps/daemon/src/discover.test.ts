@@ -32,7 +32,8 @@ const find = (discovery: Discovery, port: number) => discovery.targets.find(({ d
 const nodeId = 'node-test'
 
 const isDeclarable = ({ clusters, targets }: Discovery): boolean =>
-  targetsDeclareInput.safeParse({ nodeId, epoch: 0, clusters, targets: targets.map(({ declared }) => declared) }).success
+  targetsDeclareInput.safeParse({ nodeId, epoch: 0, clusters, targets: targets.map(({ declared }) => declared) })
+    .success
 
 redisTest('a cluster is found by one seed: all its members are readable', async () => {
   await using started = await startCluster({ replicasPerPrimary: 1 })
@@ -58,7 +59,9 @@ redisTest('a cluster is found by one seed: all its members are readable', async 
     expect(target?.declared.runId).toMatch(/^[0-9a-f]{40}$/)
     expect(target?.address).toMatchObject({ host: '127.0.0.1', port: node.port })
   }
-  const owned = found.targets.flatMap(({ declared }) => declared.slots ?? []).reduce((sum, [a, b]) => sum + b - a + 1, 0)
+  const owned = found.targets
+    .flatMap(({ declared }) => declared.slots ?? [])
+    .reduce((sum, [a, b]) => sum + b - a + 1, 0)
   expect(owned).toBe(16_384)
 
   // By single servers: one cluster, of which two members are readable.
@@ -115,7 +118,8 @@ test('a cluster that answers no longer keeps all members it had', async () => {
   const nodes = 'aaa :7001@17001 myself,master - 0 0 1 connected 0-16383\nbbb 10.0.0.2:7002@1 slave aaa 0 1 1 connected'
   let isUp = true
   const probe: Probe = {
-    facts: () => (isUp ? Promise.resolve(readServerFacts('role:master\ncluster_enabled:1')) : Promise.reject(new Error('down'))),
+    facts: () =>
+      isUp ? Promise.resolve(readServerFacts('role:master\ncluster_enabled:1')) : Promise.reject(new Error('down')),
     clusterNodes: () => (isUp ? Promise.resolve(nodes) : Promise.reject(new Error('down'))),
   }
   const specs = [server('redis://db.example.org:7001')]

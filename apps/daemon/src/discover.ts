@@ -203,7 +203,14 @@ class Discoverer {
   #addUnanswered(address: ServerAddress, error: string, isCluster = false): void {
     const { clusters, targets } = this.#result
     const { host, port } = address
-    const unknown: DeclaredTarget = { kind: 'server', host, port, role: 'primary', reachable: false, health: 'unhealthy' }
+    const unknown: DeclaredTarget = {
+      kind: 'server',
+      host,
+      port,
+      role: 'primary',
+      reachable: false,
+      health: 'unhealthy',
+    }
     const known = this.#knownWith(address)
     let failed: number | undefined
     for (const { declared, address: at } of known.length > 0 ? known : [{ declared: unknown, address }]) {

@@ -86,4 +86,3 @@ export class Progress implements Disposable {
     }, PERIOD_MS)
   }
 }
-

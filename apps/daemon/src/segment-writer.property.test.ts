@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { ManualClock } from '@sonde/testing'
 import { expect, test } from 'vitest'
-import { scanInto, wireLine } from './test-lines.ts'
-import { BEGIN_US, identityHolds, startWriter, testSlice as slice } from './test-writer.ts'
+import { scanInto, wireLine } from '../test/lines.ts'
+import { BEGIN_US, identityHolds, startWriter, testSlice as slice } from '../test/writer.ts'
 
 const start = (options: Parameters<typeof startWriter>[1] = {}) => startWriter(new ManualClock(), options)
 

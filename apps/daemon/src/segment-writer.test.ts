@@ -1,7 +1,7 @@
 import { ManualClock } from '@sonde/testing'
 import { expect, test } from 'vitest'
-import { scanInto, wireLine } from './test-lines.ts'
-import { BEGIN_US, identityHolds, startWriter, testSlice as slice } from './test-writer.ts'
+import { scanInto, wireLine } from '../test/lines.ts'
+import { BEGIN_US, identityHolds, startWriter, testSlice as slice } from '../test/writer.ts'
 
 const start = (options: Parameters<typeof startWriter>[1] = {}) => startWriter(new ManualClock(), options)
 
@@ -89,7 +89,13 @@ test('twenty lines of one read are counted at once and cut in their order', () =
   feed(20)
   expect(writer.counters.recorded).toBe(20)
   writer.terminate('completed', 'manual_stop')
-  expect([...texts().join('').matchAll(/"k(\d+)"/g)].map(([, n]) => Number(n))).toEqual([...Array(20).keys()])
+  expect(
+    [
+      ...texts()
+        .join('')
+        .matchAll(/"k(\d+)"/g),
+    ].map(([, n]) => Number(n)),
+  ).toEqual([...Array(20).keys()])
 })
 
 test('lines before a source error are cut, and the words of the error are kept', () => {
@@ -164,7 +170,13 @@ test('lines that come while a slice is used up wait for the grant and keep their
   writer.grant(slice({ sliceNo: 1, lines: 3 }))
   expect(writer.counters).toMatchObject({ received: 5, recorded: 5, dropped: 0 })
   expect(ends).toEqual([{ outcome: 'truncated', reason: 'line_cap', detail: null }])
-  expect([...texts().join('').matchAll(/"k(\d+)"/g)].map(([, n]) => Number(n))).toEqual([0, 1, 2, 3, 4])
+  expect(
+    [
+      ...texts()
+        .join('')
+        .matchAll(/"k(\d+)"/g),
+    ].map(([, n]) => Number(n)),
+  ).toEqual([0, 1, 2, 3, 4])
 })
 
 test('a grant that is repeated or older changes nothing', () => {

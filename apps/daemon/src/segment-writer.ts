@@ -120,7 +120,8 @@ export class SegmentWriter {
       this.counters.received += 1
       this.counters.ownTraffic += 1
     } else if (this.#waitsFor !== undefined) {
-      if (!this.#held.add(line)) this.#endAtCap(this.#waitsFor, 'no further part of the budget was granted before 4 MiB of lines waited for it')
+      if (!this.#held.add(line))
+        this.#endAtCap(this.#waitsFor, 'no further part of the budget was granted before 4 MiB of lines waited for it')
     } else this.#record(line)
   }
 

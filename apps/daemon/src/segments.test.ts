@@ -1,162 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, connect } from 'node:net'
-import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { manifestRoot, splitChunks, verifyChunk } from '@sonde/capture-format/chunk'
-import { newId, systemClock, type CommandResult, type NodeCommandBody, type SegmentManifest } from '@sonde/contracts'
-import { createUploader } from '@sonde/daemon-sdk'
-import { poll, startRedis, type RedisProcess } from '@sonde/testing'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { newId, type NodeCommandBody } from '@sonde/contracts'
+import { poll, startRedis } from '@sonde/testing'
 import { redisTest } from '@sonde/testing/redis-test'
-import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
-import type { TargetSpec } from './config.ts'
+import { monitors, startNode, startNodeAt, startTraffic } from '../test/node.ts'
 import { parseClientList } from './control-connection.ts'
 import { parseServerAddress } from './server-address.ts'
-import type { OpenCommand, SegmentProgress } from './segment.ts'
-import { Segments } from './segments.ts'
-import { Targets } from './targets.ts'
-
-const LOG = { info: () => undefined, warn: () => undefined }
-
-/** The data lane of a control plane, as much as uploads need: keeps what is sent, verified, or answers nothing. */
-const startStore = async () => {
-  const chunks = new Map<string, { seq: number; lines: Buffer; lineCount: number; sha256: Uint8Array }[]>()
-  const held: ServerResponse[] = []
-  let isSilent = false
-  const server = createHttpServer((request, response) => {
-    const parts: Buffer[] = []
-    request.on('data', (part: Buffer) => parts.push(part))
-    request.on('end', async () => {
-      if (isSilent) return void held.push(response)
-      const results = []
-      for (const { bytes } of splitChunks(Buffer.concat(parts))) {
-        const { header, lines } = await verifyChunk(bytes)
-        const { captureId, segmentNo, seq, lineCount, sha256 } = header
-        const key = `${captureId}/${segmentNo}`
-        chunks.set(key, [...(chunks.get(key) ?? []), { seq, lines, lineCount, sha256 }])
-        results.push({ captureId, segmentNo, seq, outcome: 'stored' })
-      }
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ results, creditBytes: 2 ** 24 }))
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const of = (key: string) => (chunks.get(key) ?? []).toSorted((a, b) => a.seq - b.seq)
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    silence: () => (isSilent = true),
-    linesOf: (key: string) => Buffer.concat(of(key).map(({ lines }) => lines)).toString('latin1'),
-    manifestOf: (key: string): SegmentManifest => ({
-      chunks: of(key).length,
-      lines: of(key).reduce((sum, { lineCount }) => sum + lineCount, 0),
-      bytes: of(key).reduce((sum, { lines }) => sum + lines.length, 0),
-      root: manifestRoot(of(key)),
-    }),
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-const NODE_ID = 'node-00000000000000000000000000000001'
-
-/** Everything of a daemon but its place in a session: declarations are taken at once, reports and manifests kept. */
-const startNode = async (spec: TargetSpec) => {
-  const stack = new AsyncDisposableStack()
-  const store = stack.use(await startStore())
-  const uploader = stack.use(createUploader({ url: store.url, token: 't', onRejected: () => undefined }))
-  const reports: SegmentProgress[] = []
-  const manifests = new Map<string, SegmentManifest>()
-  const ids: string[] = []
-  const targets = stack.use(
-    new Targets({
-      specs: [spec],
-      nodeId: NODE_ID,
-      clock: systemClock,
-      random: Math.random,
-      log: LOG,
-      declare: (list) => {
-        while (ids.length < list.targets.length) ids.push(newId())
-        targets.declared(list, ids)
-      },
-    }),
-  )
-  const segments = stack.use(
-    new Segments({
-      find: (targetId) => targets.find(targetId),
-      shipper: uploader,
-      report: (progress) => {
-        reports.push(...progress)
-        return Promise.resolve()
-      },
-      sendManifest: ({ captureId, segmentNo }, manifest) => {
-        manifests.set(`${captureId}/${segmentNo}`, manifest)
-        return Promise.resolve()
-      },
-      sourceEnded: () => undefined,
-      clock: systemClock,
-      log: LOG,
-    }),
-  )
-  await targets.refresh()
-  const captureId = newId()
-  const open = (fields: Partial<OpenCommand> = {}): OpenCommand => ({
-    kind: 'segment.open',
-    captureId,
-    segmentNo: 0,
-    targetId: ids[0]!,
-    durationMs: 60_000,
-    chunk: { bytes: 16_384, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 },
-    slice: { sliceNo: 0, bytes: 2 ** 30, lines: 1e6, lastBytes: true, lastLines: true },
-    policyRevision: 0,
-    ...fields,
-  })
-  const run = (command: NodeCommandBody): Promise<CommandResult> => segments.run(command)
-  const endOf = (segmentNo = 0) => reports.find((each) => each.segmentNo === segmentNo && each.end !== undefined)
-  return {
-    store,
-    segments,
-    reports,
-    captureId,
-    open,
-    run,
-    key: (segmentNo = 0) => `${captureId}/${segmentNo}`,
-    end: (segmentNo = 0) => poll(() => endOf(segmentNo), { what: 'the end to be reported' }),
-    manifest: (segmentNo = 0) => poll(() => manifests.get(`${captureId}/${segmentNo}`), { what: 'the manifest' }),
-    hasManifest: (segmentNo = 0) => manifests.has(`${captureId}/${segmentNo}`),
-    begin: (segmentNo = 0) => run({ kind: 'segment.begin', captureId, segmentNo }),
-    stop: (segmentNo = 0) => run({ kind: 'segment.stop', captureId, segmentNo, reason: 'manual_stop' }),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  }
-}
-
-const startNodeAt = (redis: RedisProcess) => startNode({ kind: 'server', address: parseServerAddress(redis.url, 'test') })
-
-/** Monitor connections at the server. */
-const monitors = async (redis: RedisProcess): Promise<number> =>
-  String(await redis.command('CLIENT', 'LIST'))
-    .split('\n')
-    .filter((line) => line.includes(' flags=O ')).length
-
-const writer = async (redis: RedisProcess) => {
-  const client = createClient({ url: redis.url, RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' })
-  client.on('error', () => undefined)
-  await client.connect()
-  return {
-    write: (count: number, tag: string, value: string | Buffer = 'värde"\\') =>
-      Promise.all(Array.from({ length: count }, (_, index) => client.sendCommand(['SET', `${tag}:${index}`, value]))),
-    [Symbol.dispose]: () => client.destroy(),
-  }
-}
 
 redisTest('what is stored is byte for byte what another monitor sees between begin and stop', async () => {
   await using redis = await startRedis()
   await using node = await startNodeAt(redis)
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   await using witness = new AsyncDisposableStack()
   const socket = connect(redis.port, '127.0.0.1')
   witness.defer(() => void socket.destroy())
@@ -190,7 +46,7 @@ redisTest('what is stored is byte for byte what another monitor sees between beg
 redisTest('captures of one target share one monitor connection, which closes with the last of them', async () => {
   await using redis = await startRedis()
   await using node = await startNodeAt(redis)
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   await Promise.all([node.run(node.open()), node.run(node.open({ segmentNo: 1 }))])
   await Promise.all([node.begin(0), node.begin(1)])
   expect(await monitors(redis)).toBe(1)
@@ -205,26 +61,31 @@ redisTest('captures of one target share one monitor connection, which closes wit
   await poll(async () => (await monitors(redis)) === 0, { what: 'the monitor connection to be closed' })
 })
 
-redisTest('a server that refuses MONITOR is answered with its words, and nothing stays open or is reported', async () => {
-  await using redis = await startRedis()
-  await redis.command('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '+@all', '-monitor')
-  const address = { ...parseServerAddress(redis.url, 'test'), username: 'reader', password: 'pw' }
-  await using node = await startNode({ kind: 'server', address })
-  const answer = await node.run(node.open())
-  expect(answer).toMatchObject({ kind: 'refused', code: 'monitor_open_failed' })
-  expect(answer.kind === 'refused' && answer.detail).toMatch(/^NOPERM .*monitor/)
-  expect(node.segments.count).toBe(0)
-  await poll(
-    async () =>
-      parseClientList(String(await redis.command('CLIENT', 'LIST'))).every(({ name }) => !/^sonde:.*-.*-.*-.*-/.test(name)),
-    { what: 'the monitor connection to be gone' },
-  )
-})
+redisTest(
+  'a server that refuses MONITOR is answered with its words, and nothing stays open or is reported',
+  async () => {
+    await using redis = await startRedis()
+    await redis.command('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '+@all', '-monitor')
+    const address = { ...parseServerAddress(redis.url, 'test'), username: 'reader', password: 'pw' }
+    await using node = await startNode({ kind: 'server', address })
+    const answer = await node.run(node.open())
+    expect(answer).toMatchObject({ kind: 'refused', code: 'monitor_open_failed' })
+    expect(answer.kind === 'refused' && answer.detail).toMatch(/^NOPERM .*monitor/)
+    expect(node.segments.count).toBe(0)
+    await poll(
+      async () =>
+        parseClientList(String(await redis.command('CLIENT', 'LIST'))).every(
+          ({ name }) => !/^sonde:.*-.*-.*-.*-/.test(name),
+        ),
+      { what: 'the monitor connection to be gone' },
+    )
+  },
+)
 
 redisTest('a server that goes away fails the segment, and the lines before it are stored', async () => {
   await using redis = await startRedis()
   await using node = await startNodeAt(redis)
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   await node.run(node.open())
   await node.begin()
   await traffic.write(500, 'kept')
@@ -243,7 +104,7 @@ redisTest('chunks that cannot be shipped end the segment at 16 MiB instead of fi
   node.store.silence()
   await node.run(node.open({ chunk: { bytes: 262_144, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 } }))
   await node.begin()
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   let sent = 0
   while (!node.reports.some(({ end }) => end !== undefined)) {
     // Random, or compression would make it small.
@@ -265,7 +126,9 @@ redisTest('a discarded segment reads nothing more, ships nothing more and sends 
   await node.run(node.open())
   await node.begin()
   const { captureId } = node
-  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'gone' })).toEqual({ kind: 'acknowledged' })
+  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'gone' })).toEqual({
+    kind: 'acknowledged',
+  })
   await poll(async () => (await monitors(redis)) === 0, { what: 'the monitor connection to be closed' })
   await poll(() => node.segments.count === 0, { what: 'the segment to be forgotten' })
   expect(node.hasManifest()).toBe(false)
@@ -288,7 +151,7 @@ redisTest('a command that comes again does nothing again', async () => {
   }
   await node.run(grant)
   await node.run(grant)
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   await traffic.write(10, 'k')
   const { end, counters } = await node.end()
   expect([end?.reason, counters.recorded]).toEqual(['line_cap', 3])
@@ -297,7 +160,7 @@ redisTest('a command that comes again does nothing again', async () => {
 redisTest('a daemon that stops ends its segments as failed, ships what it read and tells the end', async () => {
   await using redis = await startRedis()
   await using node = await startNodeAt(redis)
-  using traffic = await writer(redis)
+  using traffic = await startTraffic(redis)
   await node.run(node.open({ chunk: { bytes: 262_144, ms: 60_000, lines: 5000, maxLineBytes: 2 ** 20 } }))
   await node.begin()
   await traffic.write(20, 'k')
@@ -317,8 +180,13 @@ test('commands for a segment that is not here are refused, but for a discard, wh
   expect(await node.begin()).toMatchObject({ kind: 'refused', code: 'segment_unknown' })
   expect(await node.stop()).toMatchObject({ kind: 'refused', code: 'segment_unknown' })
   const { captureId } = node
-  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'x' })).toEqual({ kind: 'acknowledged' })
-  expect(await node.run(node.open({ targetId: newId() }))).toMatchObject({ kind: 'refused', code: 'monitor_open_failed' })
+  expect(await node.run({ kind: 'segment.discard', captureId, segmentNo: 0, why: 'x' })).toEqual({
+    kind: 'acknowledged',
+  })
+  expect(await node.run(node.open({ targetId: newId() }))).toMatchObject({
+    kind: 'refused',
+    code: 'monitor_open_failed',
+  })
 })
 
 test.for([

@@ -1,4 +1,10 @@
-import { CAPTURE_LIMITS, type Clock, type CommandResult, type NodeCommandBody, type SegmentManifest } from '@sonde/contracts'
+import {
+  CAPTURE_LIMITS,
+  type Clock,
+  type CommandResult,
+  type NodeCommandBody,
+  type SegmentManifest,
+} from '@sonde/contracts'
 import { OWN_CEILINGS } from './config.ts'
 import { Progress } from './progress.ts'
 import { Segment, type OpenCommand, type SegmentProgress, type Shipper } from './segment.ts'
@@ -39,7 +45,10 @@ export const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenComm
   ]
   for (const [name, value, min, max] of bounds) {
     if (!(Number.isInteger(value) && value >= min && value <= max)) {
-      return refused('monitor_open_failed', `${name} ${value} is not within ${min} to ${max}, the bounds of this daemon`)
+      return refused(
+        'monitor_open_failed',
+        `${name} ${value} is not within ${min} to ${max}, the bounds of this daemon`,
+      )
     }
   }
   if (policyRevision === 0) return null
@@ -100,7 +109,7 @@ export class Segments implements Disposable {
   async stopAll(detail: string): Promise<void> {
     const all = [...this.#segments.values()]
     for (const { segment } of all) segment.terminate('failed', 'source_closed', detail)
-    await Promise.all(all.map(({ finished }) => finished))
+    await Promise.all(all.flatMap(({ finished }) => finished ?? []))
   }
 
   /** The attachment that these segments belong to is over: reads no more, and still ships what was read. */

@@ -47,7 +47,10 @@ export interface ReadableTarget {
 
 /** A name that CLIENT SETNAME takes: printable, without blanks. */
 export const clientName = (...parts: readonly string[]): string =>
-  ['sonde', ...parts].join(':').replace(/[^!-~]/g, '-').slice(0, MAX_NAME)
+  ['sonde', ...parts]
+    .join(':')
+    .replace(/[^!-~]/g, '-')
+    .slice(0, MAX_NAME)
 
 const SYNTHETIC_FACTS = { serverVersion: null, role: 'primary' } as const
 

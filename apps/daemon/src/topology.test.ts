@@ -34,7 +34,9 @@ const NODES = [
 
 test('members of a cluster are read with role, health, shard, slots and epoch', () => {
   const members = parseClusterNodes(NODES, 'dialled')
-  expect(members.map(({ nodeId, role, health, shard, configEpoch }) => [nodeId, role, health, shard, configEpoch])).toEqual([
+  expect(
+    members.map(({ nodeId, role, health, shard, configEpoch }) => [nodeId, role, health, shard, configEpoch]),
+  ).toEqual([
     ['aaa', 'primary', 'healthy', 'aaa', 3],
     ['bbb', 'primary', 'healthy', 'bbb', 2],
     ['ccc', 'primary', 'suspect', 'ccc', 1],
@@ -76,8 +78,14 @@ test('INFO is read over its sections, values with colons whole', () => {
 })
 
 test.for([
-  ['redis_version:7.0.15\r\nrun_id:ab\r\nredis_mode:standalone\r\nrole:master', ['7.0.15', 'primary', 'ab', false, 'bracket']],
-  ['redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nrole:slave\r\ncluster_enabled:1', ['8.0.1', 'replica', null, true, 'bracket']],
+  [
+    'redis_version:7.0.15\r\nrun_id:ab\r\nredis_mode:standalone\r\nrole:master',
+    ['7.0.15', 'primary', 'ab', false, 'bracket'],
+  ],
+  [
+    'redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nrole:slave\r\ncluster_enabled:1',
+    ['8.0.1', 'replica', null, true, 'bracket'],
+  ],
   ['redis_version:2.4.18\r\nrole:master', ['2.4.18', 'primary', null, false, 'paren']],
   ['redis_version:2.6.17\r\nrole:master', ['2.6.17', 'primary', null, false, 'bracket']],
   ['', [null, 'primary', null, false, 'bracket']],

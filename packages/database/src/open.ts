@@ -40,6 +40,8 @@ export const openDatabase = (options: OpenDatabaseOptions): Database => {
     application_name: 'sonde',
   })
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The pool listens on idle connections only: one that is lost between two statements of a transaction has no listener.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   return { db, url: options.url, [Symbol.asyncDispose]: () => db.destroy() }
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { connectTo } from '../core/connect.ts'
 import { Interrupted } from '../core/failure.ts'
-import { CHECKOUT, dataDirOf } from '../core/settings.ts'
+import { dataDirOf } from '../core/settings.ts'
 import { formatDuration } from '../print/units.ts'
 import { plainText } from '../print/plain-text.ts'
 import { startChild, type Child } from './child.ts'
@@ -28,7 +29,7 @@ export interface UpOptions {
   signal: AbortSignal
 }
 
-const CONTROL_PLANE_MAIN = join(CHECKOUT, 'apps/control-plane/src/main.ts')
+const CONTROL_PLANE_MAIN = fileURLToPath(import.meta.resolve('@sonde/control-plane/main'))
 const READY_MS = 30_000
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)

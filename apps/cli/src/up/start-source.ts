@@ -19,7 +19,8 @@ interface StartSourceOptions {
 }
 
 const READY_MS = 60_000
-const mainOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const CLUSTER_MAIN = fileURLToPath(new URL('./own-cluster.ts', import.meta.url))
+const WORKLOAD_MAIN = fileURLToPath(new URL('./workload.ts', import.meta.url))
 
 /** Starts what the daemons will read. Own servers that do not start are replaced by synthetic traffic, and that is told. */
 export const startSource = async (source: Source, options: StartSourceOptions): Promise<StartedSource> => {
@@ -47,11 +48,11 @@ const synthetic = (why: string): StartedSource => ({
 const startOwnCluster = async (server: string, options: StartSourceOptions): Promise<StartedSource> => {
   const { dataDir, processes, signal } = options
   await using starting = new AsyncDisposableStack()
-  const cluster = starting.use(startChild({ name: 'own cluster', main: mainOf('own-cluster.ts'), dataDir, processes }))
+  const cluster = starting.use(startChild({ name: 'own cluster', main: CLUSTER_MAIN, dataDir, processes }))
   const { ports } = await cluster.message('ready', { signal, timeoutMs: READY_MS })
   if (!isPorts(ports)) throw cluster.failure('named no ports')
   const workload = starting.use(
-    startChild({ name: 'workload', main: mainOf('workload.ts'), args: ports.map(String), dataDir, processes }),
+    startChild({ name: 'workload', main: WORKLOAD_MAIN, args: ports.map(String), dataDir, processes }),
   )
   await workload.message('ready', { signal, timeoutMs: READY_MS })
   const started = starting.move()

@@ -92,6 +92,8 @@ serverTest('an operator may attach, and the owner of a node never changes', asyn
   const other = await tryAttach({ url: server.url, owner }, { sessionId, nodeId })
   expect(other.error?.code).toBe('runtimenode.permission_denied')
   await detach(mine, { nodeId })
+  const elsewhere = await makeSession(database, owner)
+  expect((await tryAttach({ url: server.url, owner }, { sessionId: elsewhere, nodeId })).status).toBe(403)
   expect((await tryAttach({ url: server.url, owner }, { sessionId, nodeId })).status).toBe(403)
   expect(await attach(mine, { sessionId, nodeId })).toMatchObject({ attachmentId: first.attachmentId })
 })

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 import { ControlConnection, parseClientList } from '../control-connection.ts'
 import { OwnTraffic } from '../own-traffic.ts'
 import { parseServerAddress, type ServerAddress } from '../server-address.ts'
-import { wireLine } from '../test-lines.ts'
+import { wireLine } from '../../test/lines.ts'
 import { RedisMonitor } from './redis-monitor.ts'
 import { OpenRefused, type SourceEnd } from './source.ts'
 
@@ -70,7 +70,9 @@ test('OK and a thousand lines in one write are a thousand lines', async () => {
   await using peer = await startPeer((command, socket) => {
     if (command.includes('SETNAME')) socket.write('+OK\r\n')
     if (command.includes('MONITOR')) {
-      const lines = Array.from({ length: 1000 }, (_, index) => wireLine(1_767_225_600_000_000 + index, 'GET', `k${index}`))
+      const lines = Array.from({ length: 1000 }, (_, index) =>
+        wireLine(1_767_225_600_000_000 + index, 'GET', `k${index}`),
+      )
       socket.write(Buffer.concat([Buffer.from('+OK\r\n'), ...lines]))
     }
     const mark = /sonde-fence-\S+/.exec(command)?.[0]
@@ -278,4 +280,15 @@ redisTest('a control connection that was killed comes back with the next call', 
   await redis.command('CLIENT', 'KILL', 'TYPE', 'normal')
   await poll(() => control.timeUs().then((us) => Math.abs(us / 1000 - Date.now()) < 5000), { what: 'the clock' })
   await expect(control.clusterNodes()).rejects.toThrow('cluster support disabled')
+})
+
+redisTest('a unix socket with a password is monitored, and its marks are told apart', async () => {
+  const path = `/tmp/sonde-${process.pid}-${Date.now()}.sock`
+  await using redis = await startRedis({ args: ['--unixsocket', path] })
+  await redis.command('CONFIG', 'SET', 'requirepass', 'a b')
+  using opened = openMonitor(parseServerAddress(`unix://:a%20b@${path}`, 'test'))
+  await opened.opened
+  await opened.monitor.fence()
+  await poll(() => opened.own.length >= 1, { what: 'a mark' })
+  expect(opened.lines).toEqual([])
 })

@@ -1,10 +1,11 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { MonitorScanner, type Dialect, type ReplyKind } from '@sonde/capture-format'
+import type { Dialect, MonitorScanner, ReplyKind } from '@sonde/capture-format'
 import type { Clock, TimerHandle } from '@sonde/contracts'
 import type { OwnTraffic } from '../own-traffic.ts'
 import type { ServerAddress } from '../server-address.ts'
-import { OpenRefused, type Source, type SourceEnd, type SourceLine, type SourceSink } from './source.ts'
+import { scanLines } from './scan-lines.ts'
+import { OpenRefused, type Source, type SourceEnd, type SourceSink } from './source.ts'
 
 const OPEN_TIMEOUT_MS = 5000
 const FENCE_TIMEOUT_MS = 1000
@@ -122,7 +123,16 @@ export class RedisMonitor implements Source {
       : connectTcp(path === undefined ? { host, port, noDelay: true } : { path })
     this.#socket = socket
     socket.setKeepAlive(true, KEEPALIVE_MS)
-    const scanner = this.#scan(sink)
+    const { dialect, maxLineBytes, own } = this.#options
+    const scanner = scanLines({
+      sink,
+      dialect,
+      maxLineBytes,
+      isClosed: () => this.#isClosed,
+      isOwn: (line) => own.isOwn(line),
+      onReply: (kind, text) => this.#onReply(kind, text),
+    })
+    this.#scanner = scanner
     socket.on('data', (bytes) => {
       if (!this.#isClosed) scanner.push(bytes)
     })
@@ -132,31 +142,6 @@ export class RedisMonitor implements Source {
       socket.once(tls ? 'secureConnect' : 'connect', () => this.#asked.shift()?.resolve(''))
       socket.once('close', () => this.#onSocketClosed(sink))
     })
-  }
-
-  #scan(sink: SourceSink): MonitorScanner {
-    const { dialect, maxLineBytes, own } = this.#options
-    let line: SourceLine | undefined
-    const scanner = new MonitorScanner({
-      dialect,
-      maxLineBytes,
-      sink: {
-        line: (bytes, start, end, parsed, error) => {
-          // A consumer may have closed this source while the rest of a read is still being scanned.
-          if (this.#isClosed) return
-          line ??= { bytes, start, end, parsed, error, isOwn: false }
-          line.bytes = bytes
-          line.start = start
-          line.end = end
-          line.error = error
-          line.isOwn = own.isOwn(parsed)
-          sink.line(line)
-        },
-        reply: (kind, text) => this.#onReply(kind, text),
-      },
-    })
-    this.#scanner = scanner
-    return scanner
   }
 
   #ask(args: readonly string[]): Promise<string> {
@@ -199,6 +184,6 @@ export class RedisMonitor implements Source {
 
   #rejectAll(error: Error): void {
     for (const waiter of this.#asked.splice(0)) waiter.reject(error)
-    for (const waiter of [...this.#fences.values()]) waiter.reject(error)
+    for (const waiter of this.#fences.values()) waiter.reject(error)
   }
 }

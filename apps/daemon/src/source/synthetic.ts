@@ -1,6 +1,7 @@
-import { Dialect, MonitorScanner, latin1Encode, printMonitorLine } from '@sonde/capture-format'
+import { Dialect, latin1Encode, printMonitorLine, type MonitorScanner } from '@sonde/capture-format'
 import type { Clock, TimerHandle } from '@sonde/contracts'
-import type { Source, SourceLine, SourceSink } from './source.ts'
+import { scanLines } from './scan-lines.ts'
+import type { Source, SourceSink } from './source.ts'
 
 const TICK_MS = 50
 const CLIENTS = 8
@@ -51,21 +52,13 @@ export class Synthetic implements Source {
 
   open(sink: SourceSink): Promise<void> {
     const { clock, maxLineBytes } = this.#options
-    let line: SourceLine | undefined
-    const scanner = new MonitorScanner({
+    const scanner = scanLines({
+      sink,
+      dialect: this.dialect,
       maxLineBytes,
-      sink: {
-        line: (bytes, start, end, parsed, error) => {
-          if (this.#isClosed) return
-          line ??= { bytes, start, end, parsed, error, isOwn: false }
-          line.bytes = bytes
-          line.start = start
-          line.end = end
-          line.error = error
-          sink.line(line)
-        },
-        reply: () => undefined,
-      },
+      isClosed: () => this.#isClosed,
+      isOwn: () => false,
+      onReply: () => undefined,
     })
     scanner.push(latin1Encode('+OK\r\n'))
     this.#startedMs = clock.monotonicMs()

@@ -1,5 +1,5 @@
 import { latin1Encode, MonitorScanner, printMonitorLine } from '@sonde/capture-format'
-import type { SourceLine } from './source/source.ts'
+import type { SourceLine } from '../src/source/source.ts'
 
 /** One line as a server prints it, with CRLF and the leading `+`. For tests. */
 export const wireLine = (eventUs: number, ...args: string[]): Buffer =>

@@ -1,7 +1,7 @@
 import type { Clock, Slice } from '@sonde/contracts'
-import type { CutChunk } from './chunk-buffer.ts'
-import { SegmentWriter, type SegmentEnd, type SegmentWriterOptions } from './segment-writer.ts'
-import { scanInto, wireLine } from './test-lines.ts'
+import type { CutChunk } from '../src/chunk-buffer.ts'
+import { SegmentWriter, type SegmentEnd, type SegmentWriterOptions } from '../src/segment-writer.ts'
+import { scanInto, wireLine } from './lines.ts'
 
 /** When the writer of a test begins, in microseconds; the same moment as the clock's. */
 export const BEGIN_US = 1_767_225_600_000_000

@@ -62,7 +62,7 @@ const test = dbTest
     }
   })
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 /** The program itself, for what a daemon that never comes online does. */
 const launch = (env: Record<string, string>, args: string[] = ['--target', 'synthetic:']) => {
@@ -135,9 +135,12 @@ test('what clients do is stored and exported byte for byte, and a stop of the da
     durationMs: 60_000,
   })
   await redis.command('SET', 'last', 'v')
-  await poll(async () => (await rpc.query<Capture>('captures.get', { id: next.capture.id })).segments[0]?.counters.recorded, {
-    what: 'the line to be read',
-  })
+  await poll(
+    async () => (await rpc.query<Capture>('captures.get', { id: next.capture.id })).segments[0]?.counters.recorded,
+    {
+      what: 'the line to be read',
+    },
+  )
   expect(await daemon.stop()).toBe(0)
   const failed = await rpc.query<Capture>('captures.get', { id: next.capture.id })
   expect(failed.segments[0]).toMatchObject({

@@ -1,0 +1,24 @@
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { queryClient } from './query-client.ts'
+import { router } from './routes.tsx'
+import { SignInGate } from './shell/sign-in-gate.tsx'
+import './styles/base.css'
+import './styles/shell.css'
+import './styles/tables.css'
+import './styles/captures.css'
+import './styles/tail.css'
+
+const root = document.getElementById('root')
+if (!root) throw new Error('index.html has no #root')
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <SignInGate>
+        <RouterProvider router={router} />
+      </SignInGate>
+    </QueryClientProvider>
+  </StrictMode>,
+)
