@@ -16,7 +16,7 @@ export const CAPTURE_TONES: Record<CaptureStatus, Tone> = {
 export const isWhole = ({ status }: Capture): boolean => status === 'completed' || status === 'truncated'
 
 /** Where a segment records. */
-export const addressOf = ({ targetHost, targetPort }: Segment): string => `${plainText(targetHost)}:${targetPort}`
+const addressOf = ({ targetHost, targetPort }: Segment): string => `${plainText(targetHost)}:${targetPort}`
 
 const because = (reason: string | null, detail: string | null): string =>
   [reason, detail].filter((text) => text !== null && text !== '').join(': ')

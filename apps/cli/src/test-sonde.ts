@@ -16,7 +16,7 @@ export interface SondeRun extends AsyncDisposable {
 }
 
 /** An environment without settings of the machine that the tests run on. */
-export const cleanEnv = (env: Record<string, string> = {}): NodeJS.ProcessEnv => {
+const cleanEnv = (env: Record<string, string> = {}): NodeJS.ProcessEnv => {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(SONDE_|DATABASE_URL|TEST_|REDIS_SERVER|NO_COLOR|FORCE_COLOR|NODE_|VITEST|npm_)/.test(name),
   )

@@ -6,7 +6,7 @@ import { Segments } from './segments.ts'
 import { Targets } from './targets.ts'
 
 /** `MAJOR.MINOR` of this daemon, which a session's floor is compared with. */
-export const CLIENT_VERSION = '0.1'
+const CLIENT_VERSION = '0.1'
 
 /** For shipping what is read when the daemon is told to stop: supervisors kill after a few seconds. */
 const STOP_BUDGET_MS = 2000

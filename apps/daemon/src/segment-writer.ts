@@ -11,7 +11,7 @@ export interface SegmentEnd {
 }
 
 /** What a writer tells its segment; called in the course of `line`, a grant, a timer or `terminate`. */
-export interface WriterEvents {
+interface WriterEvents {
   chunk(chunk: CutChunk): void
   /** Half of the newest slice is used: ask for the next one now. */
   halfUsed(): void

@@ -33,7 +33,7 @@ const refused = (code: string, detail: string): Refused => ({ kind: 'refused', c
 const keyOf = ({ captureId, segmentNo }: SegmentRef): string => `${captureId}/${segmentNo}`
 
 /** What this host does not do whatever the control plane asks; null where all is within its bounds. */
-export const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenCommand): Refused | null => {
+const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenCommand): Refused | null => {
   const bounds: readonly (readonly [name: string, value: number, min: number, max: number])[] = [
     ['durationMs', durationMs, CAPTURE_LIMITS.durationMs.min, OWN_CEILINGS.durationMs],
     ['slice.bytes', slice.bytes, 0, OWN_CEILINGS.bytes],

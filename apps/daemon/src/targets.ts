@@ -46,7 +46,7 @@ export interface ReadableTarget {
 }
 
 /** A name that CLIENT SETNAME takes: printable, without blanks. */
-export const clientName = (...parts: readonly string[]): string =>
+const clientName = (...parts: readonly string[]): string =>
   ['sonde', ...parts]
     .join(':')
     .replace(/[^!-~]/g, '-')

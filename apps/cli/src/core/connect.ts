@@ -17,7 +17,7 @@ export interface Connection extends AsyncDisposable {
 }
 
 /** A deploy of the control plane takes less; past it a person should know. */
-export const LOST_MS = 30_000
+const LOST_MS = 30_000
 const ANSWER_MS = 5_000
 const CLOSE_MS = 500
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { UsageError } from './failure.ts'
 
 /** The checkout that this program lies in. */
-export const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url))
+const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url))
 export const DEFAULT_URL = 'http://127.0.0.1:7373'
 const FILE_NAME = 'cli.json'
 

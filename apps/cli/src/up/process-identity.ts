@@ -9,7 +9,7 @@ export interface ProcessIdentity {
 }
 
 /** When a living process was started, in the system's own words; undefined when there is none (a zombie is none). */
-export const startTimeOf = (pid: number): string | undefined => {
+const startTimeOf = (pid: number): string | undefined => {
   try {
     if (existsSync('/proc/self/stat')) {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -99,25 +99,25 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   step('Servers', source.description)
   const nodes = stack.use(await startNodes({ owner, connection, dataDir, processes, signal, daemons: source.daemons }))
   step('Nodes', `${nodes.children.length} online, reading ${nodes.targets.length} servers`)
-  for (const child of nodes.children) void tellEnd(child, signal)
+  const stopping = new AbortController()
+  stack.defer(() => stopping.abort())
+  for (const child of nodes.children) void tellEnd(child, stopping.signal)
 
   say('')
+  const ended = controlPlane.exited.then((how) => {
+    throw controlPlane.failure(`ended (${how})`)
+  })
+  ended.catch(() => {})
+  const { captureMs: durationMs } = options
+  const first = { connection, sessionId, targets: nodes.targets, processes, signal, say }
+  const earlierId = options.earlierCaptureId
   const capture =
-    options.captureMs === undefined
+    durationMs === undefined
       ? undefined
-      : await runFirstCapture({
-          connection,
-          sessionId,
-          targets: nodes.targets,
-          durationMs: options.captureMs,
-          processes,
-          earlierId: options.earlierCaptureId,
-          signal,
-          say,
-        })
+      : await Promise.race([runFirstCapture({ ...first, durationMs, earlierId }), ended])
   progress.ready = true
   for (const line of nextSteps(dataDir, capture?.id ?? earlier.captures[0]?.id)) say(line)
-  await stay(controlPlane, signal)
+  await Promise.race([aborted(signal), ended])
 }
 
 const startControlPlane = (options: UpOptions, databaseUrl: string): Child =>
@@ -143,21 +143,14 @@ const nextSteps = (dataDir: string, captureId: string | undefined): string[] => 
 }
 
 /** One node that fails does not disturb the others: it is told, and the rest goes on. */
-const tellEnd = async (child: Child, signal: AbortSignal): Promise<void> => {
+const tellEnd = async (child: Child, stopping: AbortSignal): Promise<void> => {
   const how = await child.exited
-  if (!signal.aborted) say(`${child.name} ended (${how}); the others go on. Its log: ${child.logPath}`)
+  if (!stopping.aborted) say(`${child.name} ended (${how}); the others go on. Its log: ${child.logPath}`)
 }
 
-const stay = async (controlPlane: Child, signal: AbortSignal): Promise<void> => {
+const aborted = async (signal: AbortSignal): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve())
   if (signal.aborted) return
-  // Timers keep the process; a promise alone would not.
-  const keepAlive = setInterval(() => {}, 60_000)
-  try {
-    const how = await Promise.race([promise, controlPlane.exited])
-    if (typeof how === 'string' && !signal.aborted) throw controlPlane.failure(`ended (${how})`)
-  } finally {
-    clearInterval(keepAlive)
-  }
+  signal.addEventListener('abort', () => resolve())
+  await promise
 }

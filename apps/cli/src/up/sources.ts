@@ -9,7 +9,7 @@ export type Source =
   | { kind: 'synthetic' }
 
 const TARGETS_PER_DAEMON = 3
-export const OWN_DAEMONS = 3
+const OWN_DAEMONS = 3
 
 const targetArguments = (urls: readonly string[]): string[] => urls.flatMap((url) => ['--target', url])
 
