@@ -31,6 +31,16 @@ test('the last lines are those of this run, without the stack', () => {
   expect(lastLines(log, 1)).toEqual(['three'])
 })
 
+test('routine lines are left out when others tell why', () => {
+  using folder = makeFolder()
+  const log = openLog(join(folder.path, 'node.log'))
+  closeSync(log.descriptor)
+  appendFileSync(log.path, '{"level":30,"msg":"attached"}\n')
+  expect(lastLines(log)).toEqual(['attached'])
+  appendFileSync(log.path, '{"level":50,"msg":"failed"}\n{"level":30,"msg":"answered"}\nlast words\n')
+  expect(lastLines(log)).toEqual(['failed', 'last words'])
+})
+
 test('a log is for its owner alone, and one that has grown large is set aside', () => {
   using folder = makeFolder()
   const path = join(folder.path, 'node.log')

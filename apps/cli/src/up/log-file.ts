@@ -32,7 +32,13 @@ export const readableLogLine = (line: string): string => {
   }
 }
 
-/** The last lines that a child has written, for an error message. */
+/** Below pino's level `warn`. */
+const isRoutine = (line: string): boolean => {
+  const level = /^\{"level":(\d{1,3}),/.exec(line)?.[1]
+  return level !== undefined && Number(level) < 40
+}
+
+/** The last lines that a child has written, for an error message; routine ones only when there are no others. */
 export const lastLines = ({ path, startsAt }: LogFile, count = 6): string[] => {
   const descriptor = openSync(path, 'r')
   try {
@@ -44,7 +50,8 @@ export const lastLines = ({ path, startsAt }: LogFile, count = 6): string[] => {
       .toString('utf8')
       .split('\n')
       .filter((line) => line.trim() !== '' && !STACK_LINE.test(line))
-    return lines.slice(-count).map((line) => readableLogLine(line).slice(0, 500))
+    const telling = lines.filter((line) => !isRoutine(line))
+    return (telling.length > 0 ? telling : lines).slice(-count).map((line) => readableLogLine(line).slice(0, 500))
   } finally {
     closeSync(descriptor)
   }

@@ -55,6 +55,7 @@ export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => 
     await bringUp({ ...options, source, earlierCaptureId: before.captureId }, stack, progress)
   } catch (error) {
     if (!(error instanceof Interrupted || signal.aborted)) {
+      if (progress.ready) say('\nStopping, because something ended that the rest needs')
       await stack.disposeAsync()
       throw error
     }

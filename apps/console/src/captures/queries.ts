@@ -1,0 +1,50 @@
+import type { Capture } from '@sonde/contracts'
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
+import { rpc } from '../api.ts'
+
+const PAGE = 50
+const RUNNING_EVERY_MS = 1_000
+const LIST_EVERY_MS = 2_000
+
+const captureKey = (captureId: string) => ['capture', captureId]
+
+/** The captures of a session, newest first, page by page. */
+export const useCaptures = (sessionId: string) =>
+  useInfiniteQuery({
+    queryKey: ['captures', sessionId],
+    queryFn: ({ pageParam }) =>
+      rpc.captures.list.query({ sessionId, limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }),
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ nextCursor }) => nextCursor,
+    refetchInterval: LIST_EVERY_MS,
+  })
+
+/** One capture with its segments; read again every second while it runs. */
+export const useCapture = (captureId: string) =>
+  useQuery({
+    queryKey: captureKey(captureId),
+    queryFn: () => rpc.captures.get.query({ id: captureId }),
+    refetchInterval: ({ state }) => (state.data?.status === 'running' || state.error ? RUNNING_EVERY_MS : false),
+  })
+
+/** Takes a row that came by another way, as with the end of a tail. */
+export const keepCapture = (client: QueryClient, capture: Capture): void => {
+  client.setQueryData(captureKey(capture.id), capture)
+}
+
+/** Stops a capture and waits a moment for its final row. */
+export const useStopCapture = () => {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (captureId: string) => rpc.captures.stop.mutate({ id: captureId }),
+    onSuccess: (capture) => keepCapture(client, capture),
+  })
+}
+
+export const useStartCapture = () => {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (input: Parameters<typeof rpc.captures.start.mutate>[0]) => rpc.captures.start.mutate(input),
+    onSuccess: ({ capture }) => keepCapture(client, capture),
+  })
+}
