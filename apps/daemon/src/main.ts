@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { systemClock, toSondeError } from '@sonde/contracts'
+import { describeError, systemClock, toSondeError } from '@sonde/contracts'
 import { pino } from 'pino'
 import { readConfig } from './config.ts'
 import { startRuntime, type Runtime } from './runtime.ts'
@@ -31,7 +31,12 @@ process.on('disconnect', () => void stop(() => process.exit(0)))
 
 try {
   const config = readConfig(process.argv.slice(2), process.env)
-  const log = pino({ level: config.logLevel, base: null })
+  const log = pino({
+    level: config.logLevel,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
+  })
   runtime = await startRuntime({
     config,
     clock: systemClock,

@@ -1,3 +1,4 @@
+export { describeError } from './describe-error.ts'
 export { systemClock, type Clock, type TimerHandle } from './clock.ts'
 export {
   ERRORS,
