@@ -5,7 +5,8 @@ import { CAPTURE_TONES, printCapture } from './capture-view.ts'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
 import { connected, durationValue, idValue, integerValue, withExamples, type CommonFlags } from './core/options.ts'
-import { printJson, printTable } from './print/output.ts'
+import { note, printJson, printTable } from './print/output.ts'
+import { plainText } from './print/plain-text.ts'
 import { formatBytes, formatCount, formatDuration, formatInstant } from './print/units.ts'
 
 /** Adds `sonde capture start`, `stop`, `list`, `show` and `targets`. */
@@ -87,6 +88,7 @@ const list = async (flags: ListFlags): Promise<void> => {
     ],
     answer.captures.map(rowOf),
   )
+  if (answer.nextCursor !== null) note(`There are more: --cursor ${plainText(answer.nextCursor)}`)
 }
 
 const rowOf = (capture: CaptureSummary) => [

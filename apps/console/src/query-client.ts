@@ -5,12 +5,7 @@ import { callErrorOf, isSignedOut } from './call-error.ts'
 export const SELF_KEY = ['self']
 
 /** Worth another try by itself: the same call may succeed in a moment. */
-const PASSING = new Set([
-  'control_plane.unreachable',
-  'server.draining',
-  'database.unavailable',
-  'internal.unexpected',
-])
+const PASSING = new Set(['control_plane.unreachable', 'server.draining', 'database.unavailable', 'internal.unexpected'])
 
 const onError = (error: unknown) => {
   if (isSignedOut(error)) queryClient.setQueryData(SELF_KEY, null)

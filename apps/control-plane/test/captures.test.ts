@@ -270,6 +270,17 @@ test('a cluster is captured with a row for every slot owner, also for one that n
   expect(Object.keys(byPort)).toEqual(['1', '2', '3'])
 })
 
+test('all primaries leaves out a cluster that no node reaches any more', async ({ nodeWith, rpc, sessionId }) => {
+  const member = (name: string, port: number) =>
+    standalone(port, { clusterNodeId: `${name}-${sessionId}`, cluster: 0, slots: [[port, port]], runId: `${name}-run` })
+  const node = await nodeWith({ clusters: [{ ok: true }], targets: [member('past', 1)] })
+  const { nodeId, epoch } = node
+  const targets = [member('present', 2)]
+  await node.rpc.targets.declare.mutate({ nodeId, epoch, clusters: [{ ok: true }], targets })
+  const { capture } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
+  expect(capture.segments.map((segment) => segment.targetPort)).toEqual([2])
+})
+
 test('a cluster whose discovery failed is an error, never a smaller capture', async ({
   nodeWith,
   server,

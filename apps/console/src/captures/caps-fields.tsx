@@ -36,8 +36,20 @@ export const CapsFields = ({ fields, problems, onChange }: CapsFieldsProps) => (
         </span>
       </div>
       <div className="field-row">
-        <Field label="or MiB, over all targets" name="mebibytes" fields={fields} problems={problems} onChange={onChange} />
-        <Field label="or lines, over all targets" name="lines" fields={fields} problems={problems} onChange={onChange} />
+        <Field
+          label="or MiB, over all targets"
+          name="mebibytes"
+          fields={fields}
+          problems={problems}
+          onChange={onChange}
+        />
+        <Field
+          label="or lines, over all targets"
+          name="lines"
+          fields={fields}
+          problems={problems}
+          onChange={onChange}
+        />
       </div>
     </fieldset>
     <fieldset>
@@ -58,7 +70,13 @@ export const CapsFields = ({ fields, problems, onChange }: CapsFieldsProps) => (
             <option value="all">every target</option>
           </select>
         </span>
-        <Field label="Reason (shown as its name)" name="reason" fields={fields} problems={problems} onChange={onChange} />
+        <Field
+          label="Reason (shown as its name)"
+          name="reason"
+          fields={fields}
+          problems={problems}
+          onChange={onChange}
+        />
       </div>
     </fieldset>
   </>

@@ -58,7 +58,8 @@ export const readFields = (
     problems: undefined,
     input: {
       sessionId,
-      scope: fields.scope === 'primaries' ? { kind: 'primaries' } : { kind: 'targets', targetIds: [...fields.targetIds] },
+      scope:
+        fields.scope === 'primaries' ? { kind: 'primaries' } : { kind: 'targets', targetIds: [...fields.targetIds] },
       require: fields.require,
       durationMs: Math.round(seconds * 1000),
       ...(mebibytes !== undefined && { byteCap: Math.round(mebibytes * 2 ** 20) }),

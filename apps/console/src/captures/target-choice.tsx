@@ -24,13 +24,8 @@ export const TargetChoice = ({ targets, fields, problem, onChange }: TargetChoic
     <fieldset>
       <legend>What</legend>
       <label className="check">
-        <input
-          type="radio"
-          name="scope"
-          checked={isAll}
-          onChange={() => onChange({ scope: 'primaries' })}
-        />{' '}
-        All primaries
+        <input type="radio" name="scope" checked={isAll} onChange={() => onChange({ scope: 'primaries' })} /> All
+        primaries
       </label>
       <label className="check">
         <input

@@ -25,8 +25,8 @@ export const FleetPage = () => {
         {roster.data && (
           <p className="quiet">
             {formatCount(nodes.length)}
-            {roster.hasNextPage ? '+' : ''} nodes, {formatCount(schedulable)} ready for work ·{' '}
-            {formatCount(all.length)} targets{floor === null ? '' : ` · version floor ${floor}`}
+            {roster.hasNextPage ? '+' : ''} nodes, {formatCount(schedulable)} ready for work · {formatCount(all.length)}{' '}
+            targets{floor === null ? '' : ` · version floor ${floor}`}
           </p>
         )}
         <Link to="/sessions/$sessionId/captures/new" params={{ sessionId }} className="button primary">

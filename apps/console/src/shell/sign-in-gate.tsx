@@ -32,7 +32,11 @@ export const SignInGate = ({ children }: { children: ReactNode }) => {
   if (self.error) {
     return (
       <main className="sign-in">
-        <ErrorNotice error={self.error} what="The console could not reach its server" retry={() => void self.refetch()} />
+        <ErrorNotice
+          error={self.error}
+          what="The console could not reach its server"
+          retry={() => void self.refetch()}
+        />
       </main>
     )
   }

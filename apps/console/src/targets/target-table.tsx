@@ -82,7 +82,10 @@ const Readers = ({ nodeIds, readBy }: { nodeIds: string[]; readBy: string | unde
   return (
     <span title={inert(others.join('\n'))}>
       {readBy === undefined ? '' : 'this node, '}
-      {others.slice(0, 2).map((nodeId) => inert(shortId(nodeId))).join(', ')}
+      {others
+        .slice(0, 2)
+        .map((nodeId) => inert(shortId(nodeId)))
+        .join(', ')}
       {others.length > 2 ? ` and ${others.length - 2} more` : ''}
     </span>
   )

@@ -19,7 +19,8 @@ test('slots are told as ranges', () => {
 })
 
 test('all primaries are reachable standalone primaries and slot owners', () => {
-  const target = (fields: object) => ({ role: 'primary', clusterId: null, nodeIds: [], slots: [], ...fields }) as unknown as Target
+  const target = (fields: object) =>
+    ({ role: 'primary', clusterId: null, nodeIds: [], slots: [], ...fields }) as unknown as Target
   expect(isPrimaryOfFleet(target({ nodeIds: ['n'] }))).toBe(true)
   expect(isPrimaryOfFleet(target({}))).toBe(false)
   expect(isPrimaryOfFleet(target({ role: 'replica', nodeIds: ['n'] }))).toBe(false)

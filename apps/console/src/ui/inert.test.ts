@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { inert, inertBytes } from './inert.ts'
 
 test('plain text of any script stays as it is', () => {
-  for (const text of ['redis-7:6379', 'Grüße, 世界 🙂', '<b>&amp;</b>', "it's: \"ok\""]) expect(inert(text)).toBe(text)
+  for (const text of ['redis-7:6379', 'Grüße, 世界 🙂', '<b>&amp;</b>', 'it\'s: "ok"']) expect(inert(text)).toBe(text)
 })
 
 test('controls, bidi marks, zero-width characters and lone surrogates are spelled out', () => {

@@ -21,7 +21,9 @@ export const ListState = ({ what, query, isEmpty, empty, children }: ListStatePr
       </p>
     )
   }
-  const notice = query.error ? <ErrorNotice error={query.error} what={`${what} could not be read`} retry={retry} /> : null
+  const notice = query.error ? (
+    <ErrorNotice error={query.error} what={`${what} could not be read`} retry={retry} />
+  ) : null
   if (isEmpty) return notice ?? <div className="state">{empty}</div>
   return (
     <>

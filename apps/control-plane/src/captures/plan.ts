@@ -15,7 +15,10 @@ export interface PlannedTarget {
 
 const ownsSlots = (target: TargetFacts): boolean => target.role === 'primary' && target.slots.length > 0
 
-/** The targets that a scope means. A cluster's slot owners are all in it, also those that nobody reaches. */
+/**
+ * The targets that a scope means. A cluster's slot owners are all in it, also those that nobody reaches; `primaries` leaves
+ * out what no node reaches any part of, which is a server or a cluster of the past.
+ */
 const resolveScope = async (db: Kysely<Schema>, sessionId: string, scope: Scope): Promise<TargetFacts[]> => {
   switch (scope.kind) {
     case 'targets': {
@@ -36,10 +39,14 @@ const resolveScope = async (db: Kysely<Schema>, sessionId: string, scope: Scope)
       return (await listTargets(db, sessionId, { clusterId: scope.clusterId })).filter(ownsSlots)
     }
     case 'primaries': {
-      requireDiscovered(await listClusters(db, sessionId))
       const targets = await listTargets(db, sessionId)
+      const reached = new Set(targets.flatMap((target) => (target.nodeIds.length > 0 ? (target.clusterId ?? []) : [])))
+      const clusters = await listClusters(db, sessionId)
+      requireDiscovered(clusters.filter((cluster) => reached.has(cluster.id)))
       return targets.filter((target) =>
-        target.clusterId === null ? target.role === 'primary' && target.nodeIds.length > 0 : ownsSlots(target),
+        target.clusterId === null
+          ? target.role === 'primary' && target.nodeIds.length > 0
+          : reached.has(target.clusterId) && ownsSlots(target),
       )
     }
   }

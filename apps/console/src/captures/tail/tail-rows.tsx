@@ -89,7 +89,8 @@ export const TailRows = ({ capture, view, isFollowing, onFollow }: TailRowsProps
 
 const emptyWords = ({ status }: TailView, capture: Capture): string => {
   if (status === 'connecting') return 'Connecting…'
-  if (capture.status === 'running') return 'No line is stored yet. They show about two seconds after the server ran them.'
+  if (capture.status === 'running')
+    return 'No line is stored yet. They show about two seconds after the server ran them.'
   return 'No lines were captured.'
 }
 

@@ -68,7 +68,9 @@ test('without frames, as in the background, what waits stays bounded', () => {
   const view = frame()
   expect(view).toMatchObject({ received: 51_200, trimmed: 51_200 - TAIL_ROWS })
   expect(view.rows.at(-1)?.lineNo).toBe(51_199)
-  expect(view.rows.map(({ lineNo }) => lineNo)).toEqual(rowsFrom(51_200 - TAIL_ROWS, TAIL_ROWS).map((row) => row.lineNo))
+  expect(view.rows.map(({ lineNo }) => lineNo)).toEqual(
+    rowsFrom(51_200 - TAIL_ROWS, TAIL_ROWS).map((row) => row.lineNo),
+  )
 })
 
 test('a pause ends the subscription, and resuming goes on after the last line', () => {
