@@ -14,9 +14,5 @@ export default defineConfig({
     // The policy of the page takes neither data: URLs nor inline scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: {
-      // Of the contracts the console uses limits, codes and types: schemas that nobody parses with go, and zod with them.
-      treeshake: { manualPureFunctions: ['z'] },
-    },
   },
 })

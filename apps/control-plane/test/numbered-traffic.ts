@@ -13,7 +13,7 @@ export interface NumberedWriter extends AsyncDisposable {
 const BATCH = 500
 
 /** A writer on its own connection; its tag hashes to a slot of that primary. */
-export const startNumberedWriter = async (primary: ClusterNode): Promise<NumberedWriter> => {
+const startNumberedWriter = async (primary: ClusterNode): Promise<NumberedWriter> => {
   const tag = await tagOf(primary)
   const client = createClient({ url: primary.process.url, socket: { reconnectStrategy: false } })
   client.on('error', () => undefined)

@@ -113,17 +113,3 @@ export const startWireNode = async (options: WireNodeOptions) => {
 }
 
 export type WireNode = Awaited<ReturnType<typeof startWireNode>>
-
-/** Collects a tail until it ends. */
-export const collectTail = (
-  rpc: WireNode['rpc'],
-  input: { id: string; cursor?: string; backlog?: number; segments?: number[] },
-): Promise<TailEvent[]> =>
-  new Promise((resolve, reject) => {
-    const events: TailEvent[] = []
-    rpc.captures.tail.subscribe(input, {
-      onData: (envelope) => events.push(envelope.data),
-      onError: reject,
-      onComplete: () => resolve(events),
-    })
-  })

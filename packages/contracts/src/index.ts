@@ -12,7 +12,9 @@ export {
 export { newId, nodeIdSchema, uuidSchema } from './ids.ts'
 export { humanText, instantSchema, isStorableText } from './text.ts'
 export { VERSION_PATTERN, compareVersions, versionSchema } from './version.ts'
-export { ALLOWED, Role, mayDo, roleSchema, type Action } from './roles.ts'
+export { CAPTURE_LIMITS } from './capture-limits.ts'
+export { roleSchema } from './role-schema.ts'
+export { ALLOWED, Role, mayDo, type Action } from './roles.ts'
 export {
   MembershipState,
   SessionState,
@@ -48,12 +50,8 @@ export {
   SIGN_IN_CODE_PATTERN,
   SIGN_IN_CODE_TTL_MS,
   SIGN_IN_TOKEN_TTL_MS,
-  signInCodeSchema,
-  signInInput,
-  signedInSchema,
-  type SignInCode,
-  type SignedIn,
-} from './sign-in.ts'
+} from './sign-in-limits.ts'
+export { signInCodeSchema, signInInput, signedInSchema, type SignInCode, type SignedIn } from './sign-in.ts'
 export {
   ACTIVE_STATES,
   AttachmentState,
@@ -103,7 +101,6 @@ export {
   type TargetsDeclareResult,
 } from './targets.ts'
 export {
-  CAPTURE_LIMITS,
   CaptureStatus,
   ExportFormat,
   LIVE_SEGMENT_STATUSES,

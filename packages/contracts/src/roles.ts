@@ -1,9 +1,6 @@
-import { z } from 'zod'
-
 /** What a member may be in a session. */
 export const Role = { owner: 'owner', operator: 'operator', viewer: 'viewer' } as const
 export type Role = (typeof Role)[keyof typeof Role]
-export const roleSchema = z.enum(Role)
 
 const EVERYONE = [Role.owner, Role.operator, Role.viewer] as const
 const WORKERS = [Role.owner, Role.operator] as const

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { uuidSchema } from './ids.ts'
-import { roleSchema } from './roles.ts'
+import { roleSchema } from './role-schema.ts'
 import { humanText, instantSchema } from './text.ts'
 import { versionSchema } from './version.ts'
 

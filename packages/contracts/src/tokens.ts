@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { uuidSchema } from './ids.ts'
-import { roleSchema } from './roles.ts'
+import { roleSchema } from './role-schema.ts'
 import { humanText, instantSchema } from './text.ts'
 
 /** A person's token acts by membership role; a node's token acts for its owner in one session and calls only what a node calls. */

@@ -34,7 +34,7 @@ export const ingestRoute = (resources: Resources): Route => {
       const holder = { participantId: principal.participantId, sessionId: principal.onlySessionId }
       const body = await readUpload(request)
       const results = await gate(() => ingest(resources, holder, body))
-      const answer: UploadResult = { results, creditBytes: UPLOAD_CREDIT_BYTES }
+      const answer: UploadResult = { results, creditBytes: CAPTURE_LIMITS.creditBytes }
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify(answer))
     },

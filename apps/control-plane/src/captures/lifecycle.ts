@@ -27,7 +27,7 @@ const FINAL: Record<SegmentEvent, Next> = {
 }
 
 /** Total: null is an illegal change. `outcome` is decided by how reading ended. Final states never change. */
-export const SEGMENT_TRANSITIONS: Record<SegmentStatus, Record<SegmentEvent, Next>> = {
+const SEGMENT_TRANSITIONS: Record<SegmentStatus, Record<SegmentEvent, Next>> = {
   pending: { ...FINAL, opened: 'opening', refused: 'failed', ended: 'closing', lost: 'lost' },
   opening: { ...FINAL, refused: 'failed', begun: 'running', ended: 'closing', lost: 'lost' },
   running: { ...FINAL, ended: 'closing', lost: 'lost' },

@@ -14,7 +14,7 @@ const FROM_TRPC: Partial<Record<TRPCError['code'], ErrorCode>> = {
 const MOST_ISSUES = 20
 
 /** What a failed validation says: where and why, never the value. */
-export const invalidRequest = (error: ZodError): SondeError => {
+const invalidRequest = (error: ZodError): SondeError => {
   const issues = error.issues.slice(0, MOST_ISSUES).map((issue) => ({
     path: issue.path.map((part) => String(part).slice(0, 64)).join('.'),
     message: issue.message.slice(0, 200),

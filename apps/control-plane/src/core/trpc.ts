@@ -29,7 +29,7 @@ const t = initTRPC.context<CallContext>().create({
   },
 })
 
-export const { router, mergeRouters, createCallerFactory } = t
+export const { router, mergeRouters } = t
 
 /** Calls that come several times a second from every node; one log line each would bury the rest. */
 const FREQUENT = new Set(['runtimeNode.heartbeat', 'segments.report', 'runtimeNode.answer'])

@@ -1,4 +1,4 @@
-import type { HeartbeatInput, HeartbeatResult } from '@sonde/contracts'
+import { CAPTURE_LIMITS, type HeartbeatInput, type HeartbeatResult } from '@sonde/contracts'
 import { databaseErrorOf } from '@sonde/database'
 import type { Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
@@ -6,9 +6,6 @@ import { isReadOnly } from './floor.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { fenced, permissionDenied } from './refusal.ts'
 import { readRefusalCauses, writeBeats, type AcceptedBeat, type Beat, type RefusalCause } from './store-beats.ts'
-
-/** Bytes that a node may have in flight on the data lane. */
-export const CREDIT_BYTES = 8 * 2 ** 20
 
 /** A row that changed under the statement is judged again; a third miss in a row would need a third writer in 10 ms. */
 const MOST_TRIES = 3
@@ -52,7 +49,7 @@ export const heartbeat = async ({
     readOnly: isReadOnly(clientVersion, floor),
     epoch,
     nextHeartbeatMs: resources.config.liveness.heartbeatMs,
-    creditBytes: CREDIT_BYTES,
+    creditBytes: CAPTURE_LIMITS.creditBytes,
   }
 }
 

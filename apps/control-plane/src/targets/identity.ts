@@ -3,7 +3,7 @@ import type { DeclaredTarget } from '@sonde/contracts'
 const LOOPBACK = /^(127\.|::1$|localhost$|\/|unix:)/
 
 /** Whether an address means something on one host only, so that two nodes' `127.0.0.1:6379` are two servers. */
-export const isHostLocal = (target: Pick<DeclaredTarget, 'kind' | 'host'>): boolean =>
+const isHostLocal = (target: Pick<DeclaredTarget, 'kind' | 'host'>): boolean =>
   target.kind === 'synthetic' || LOOPBACK.test(target.host)
 
 /**
