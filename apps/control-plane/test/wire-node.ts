@@ -1,13 +1,6 @@
 import { encodeChunk } from '@sonde/capture-format/chunk'
 import { createClient } from '@sonde/client'
-import type {
-  CommandResult,
-  Counters,
-  DeclaredTarget,
-  DeliveredCommand,
-  TailEvent,
-  UploadResult,
-} from '@sonde/contracts'
+import type { CommandResult, Counters, DeclaredTarget, DeliveredCommand, UploadResult } from '@sonde/contracts'
 import { attach, goOnline, newNodeId, type NodeCaller } from './node-support.ts'
 
 /** Counters of a segment that received and recorded as many lines as given. */

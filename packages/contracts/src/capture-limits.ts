@@ -9,6 +9,8 @@ export const CAPTURE_LIMITS = {
   maxLineBytes: 1024 * 1024,
   /** Wait for all targets to open before the begin. */
   barrierMs: 5000,
+  /** What a node may have in flight on the data lane, in bytes. */
+  creditBytes: 8 * 2 ** 20,
   /** The longest body of one upload. */
   uploadBytes: 16 * 2 ** 20,
   /** The most chunks of one upload. */

@@ -7,9 +7,6 @@ import type { Resources } from '../core/resources.ts'
 import { createGate } from './gate.ts'
 import { storeChunks, type CheckedChunk, type ChunkOutcome } from './store-chunks.ts'
 
-/** What a node may have in flight, in bytes. */
-const UPLOAD_CREDIT_BYTES = 8 * 2 ** 20
-
 /** Raw bytes of one chunk: a daemon cuts at `chunk.bytes`, before or after the line that crosses it; with room for a cut mark. */
 const CHUNK_RAW_BYTES = CAPTURE_LIMITS.chunk.bytes + CAPTURE_LIMITS.maxLineBytes + 1024
 const SUMMARY_BYTES = 2 ** 20

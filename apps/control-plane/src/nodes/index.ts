@@ -2,7 +2,7 @@ import type { Resources } from '../core/resources.ts'
 import { loop } from '../core/loop.ts'
 import { sweepStaleness } from './sweep.ts'
 
-export { leaseHolders, nodeStates, requireActiveNode, type ActiveNode, type NodeState } from './active-node.ts'
+export { leaseHolders, nodeStates, requireActiveNode } from './active-node.ts'
 export { nodesRouter } from './router.ts'
 
 /** A sweep that is brought forward, because a row is about to cross, is still not more frequent than this. */

@@ -1,3 +1,3 @@
-export { requireAccess, type AccessRequest } from './access.ts'
+export { requireAccess } from './access.ts'
 export { sessionsRouter } from './router.ts'
-export { insertParticipant, readAccess, upsertMember, type SessionAccess } from './store.ts'
+export { insertParticipant, readAccess, upsertMember } from './store.ts'
