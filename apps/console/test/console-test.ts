@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createOwnerToken } from '@sonde/database'
 import { startControlPlane, startDaemon } from '@sonde/testing'
@@ -16,6 +16,17 @@ const program = findChromium(process.env)
 const isCi = (process.env['CI'] ?? '') !== ''
 // The default reporter hides why a test was skipped.
 if (program === undefined && !isCi) console.warn(`Tests of the console are left out. ${WITHOUT}`)
+
+const buildConsole = async (outDir: string): Promise<void> => {
+  const { NODE_ENV } = process.env
+  // Vitest's `test` would build React's development version.
+  process.env['NODE_ENV'] = 'production'
+  try {
+    await build({ root: ROOT, logLevel: 'warn', build: { outDir } })
+  } finally {
+    process.env['NODE_ENV'] = NODE_ENV
+  }
+}
 
 interface Call {
   url: string
@@ -39,14 +50,14 @@ export const consoleTest = dbTest
     if (isCi) throw new Error(WITHOUT)
     return skip(WITHOUT)
   })
-  .extend('home', { scope: 'file' }, async ({}, { onCleanup }): Promise<string> => {
-    const home = await mkdtemp(join(tmpdir(), 'sonde-console-'))
+  .extend('home', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }): Promise<string> => {
+    const home = await mkdtemp(join(tmpdir(), `sonde-console-${basename(databaseUrl)}-`))
     onCleanup(() => rm(home, { recursive: true, force: true }))
     return home
   })
   .extend('server', { scope: 'file' }, async ({ databaseUrl, home }, { onCleanup }) => {
     const outDir = join(home, 'dist')
-    await build({ root: ROOT, logLevel: 'warn', build: { outDir } })
+    await buildConsole(outDir)
     const server = await startControlPlane({ databaseUrl, env: { SONDE_CONSOLE_DIR: outDir } })
     onCleanup(() => server[Symbol.asyncDispose]())
     return server
@@ -57,6 +68,8 @@ export const consoleTest = dbTest
   })
   /** Daemons with the traffic source that is built in, each a node of its own. */
   .extend('nodeIds', { scope: 'file' }, async ({ home, owner }, { onCleanup }): Promise<string[]> => {
+    const daemons = new AsyncDisposableStack()
+    onCleanup(() => daemons.disposeAsync())
     const nodeIds: string[] = []
     for (const name of ['edge-1', 'edge-2', 'edge-3']) {
       const { token } = await mutate<{ token: string }>(owner, 'tokens.create', {
@@ -64,13 +77,9 @@ export const consoleTest = dbTest
         sessionId: owner.sessionId,
         name,
       })
-      const daemon = await startDaemon({
-        url: owner.url,
-        token,
-        stateDir: join(home, name),
-        sources: ['--target', 'synthetic:', '--name', name],
-      })
-      onCleanup(() => daemon[Symbol.asyncDispose]())
+      const stateDir = join(home, name)
+      const sources = ['--target', 'synthetic:', '--name', name]
+      const daemon = daemons.use(await startDaemon({ url: owner.url, token, stateDir, sources }))
       nodeIds.push(daemon.nodeId)
     }
     return nodeIds

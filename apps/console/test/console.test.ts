@@ -18,6 +18,7 @@ const complaintsOf = (page: Page): string[] => {
 const screenshot = async (page: Page, name: string): Promise<void> => {
   if (process.env['SONDE_SCREENSHOTS'] !== '1') return
   const path = fileURLToPath(new URL(`../../../docs/images/${name}.png`, import.meta.url))
+  await page.mouse.move(0, 0)
   await page.screenshot({ path })
 }
 
@@ -39,8 +40,8 @@ consoleTest(
     ])
     await page.getByText('Live', { exact: true }).waitFor()
     for (const nodeId of nodeIds) await page.getByText(nodeId.slice(0, 13)).waitFor()
-    expect(await page.getByText('ready', { exact: true }).count()).toBe(3)
-    expect(await page.getByText('synthetic', { exact: true }).count()).toBe(3)
+    await expect.poll(() => page.getByText('ready', { exact: true }).count(), { timeout: 10_000 }).toBe(3)
+    await expect.poll(() => page.getByText('synthetic', { exact: true }).count(), { timeout: 10_000 }).toBe(3)
     await screenshot(page, 'console-fleet')
 
     await page.getByRole('link', { name: 'Start a capture' }).click()
@@ -55,6 +56,7 @@ consoleTest(
     await expect.poll(() => receivedOn(page), { timeout: 15_000 }).toBeGreaterThan(100)
     expect(await page.locator('.line').count()).toBeLessThan(120)
     await expect.poll(() => page.locator('.segments tbody .mark-busy').count()).toBeGreaterThanOrEqual(3)
+    await expect.poll(() => page.locator('.facts dd').first().textContent()).not.toBe('0')
     await screenshot(page, 'console-capture')
 
     await page.getByRole('button', { name: 'Pause' }).click()
@@ -120,7 +122,8 @@ consoleTest(
 consoleTest(
   'a refused start says what to do, and a lost control plane is seen and comes back',
   { timeout: 90_000 },
-  async ({ page, owner, server }) => {
+  async ({ page, owner, nodeIds, server }) => {
+    expect(nodeIds).toHaveLength(3)
     await page.goto(await signInLink(owner))
     await page.getByRole('link', { name: 'Start a capture' }).click()
     await page.getByLabel('Seconds').fill('never')

@@ -20,7 +20,14 @@ const environmentSchema = z.object({
   SONDE_HEARTBEAT_MS: integer(50, 3_600_000, LIVENESS_DEFAULTS.heartbeatMs),
   SONDE_DEGRADED_AFTER_MS: integer(100, 3_600_000, LIVENESS_DEFAULTS.degradedAfterMs),
   SONDE_OFFLINE_AFTER_MS: integer(200, 3_600_000, LIVENESS_DEFAULTS.offlineAfterMs),
-  SONDE_SWEEP_MS: integer(20, 60_000, LIVENESS_DEFAULTS.sweepMs),
+  /** `off`: this process announces nothing. Only where another one does, and in tests. */
+  SONDE_SWEEP_MS: z.union([z.literal('off'), integer(20, 60_000, 5_000)], 'must be "off" or 20 to 60000').default(5_000),
+  /** Silence of more than this part of the live nodes, in percent, and of at least so many, is no verdict at first. */
+  SONDE_BREAKER_PERCENT: integer(1, 100, LIVENESS_DEFAULTS.breaker.share * 100),
+  SONDE_BREAKER_NODES: integer(1, 1_000_000, LIVENESS_DEFAULTS.breaker.nodes),
+  SONDE_BREAKER_HOLD_MS: integer(0, 3_600_000, LIVENESS_DEFAULTS.breaker.holdMs),
+  /** Ends slots whose node was silent for so long; absent: never. */
+  SONDE_REAP_AFTER_MS: z.coerce.number().int().min(1_000).optional(),
   SONDE_DEFAULT_BYTE_CAP: integer(
     CAPTURE_LIMITS.byteCap.min,
     CAPTURE_LIMITS.byteCap.owner,
@@ -63,13 +70,15 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
     heartbeatMs: values.SONDE_HEARTBEAT_MS,
     degradedAfterMs: values.SONDE_DEGRADED_AFTER_MS,
     offlineAfterMs: values.SONDE_OFFLINE_AFTER_MS,
-    sweepMs: values.SONDE_SWEEP_MS,
+    sweepMs: values.SONDE_SWEEP_MS === 'off' ? null : values.SONDE_SWEEP_MS,
+    breaker: {
+      share: values.SONDE_BREAKER_PERCENT / 100,
+      nodes: values.SONDE_BREAKER_NODES,
+      holdMs: values.SONDE_BREAKER_HOLD_MS,
+    },
+    reapAfterMs: values.SONDE_REAP_AFTER_MS ?? null,
   }
-  if (!(liveness.heartbeatMs < liveness.degradedAfterMs && liveness.degradedAfterMs < liveness.offlineAfterMs)) {
-    throw new SondeError('request.invalid', {
-      message: 'Bad settings. SONDE_HEARTBEAT_MS < SONDE_DEGRADED_AFTER_MS < SONDE_OFFLINE_AFTER_MS must hold.',
-    })
-  }
+  requireOrder(liveness)
   return {
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.SONDE_DATABASE_CONNECTIONS,
@@ -85,4 +94,17 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
     drainWaitMs: values.SONDE_DRAIN_WAIT_MS,
     consoleDir: values.SONDE_CONSOLE_DIR,
   }
+}
+
+/** A sweep that is slower than `degraded` would take its own pause for deafness; a reaper faster than `offline` would end live slots. */
+const requireOrder = (liveness: LivenessSettings): void => {
+  const { heartbeatMs, degradedAfterMs, offlineAfterMs, sweepMs, reapAfterMs } = liveness
+  const refuse = (rule: string) => {
+    throw new SondeError('request.invalid', { message: `Bad settings. ${rule} must hold.` })
+  }
+  if (!(heartbeatMs < degradedAfterMs && degradedAfterMs < offlineAfterMs)) {
+    refuse('SONDE_HEARTBEAT_MS < SONDE_DEGRADED_AFTER_MS < SONDE_OFFLINE_AFTER_MS')
+  }
+  if (sweepMs !== null && sweepMs >= degradedAfterMs) refuse('SONDE_SWEEP_MS < SONDE_DEGRADED_AFTER_MS')
+  if (reapAfterMs !== null && reapAfterMs <= offlineAfterMs) refuse('SONDE_OFFLINE_AFTER_MS < SONDE_REAP_AFTER_MS')
 }

@@ -1,9 +1,9 @@
-import { capturesRouter, commandsRouter, holdersOf, segmentsRouter } from './captures/index.ts'
+import { capturesRouter, commandsRouter, holdersOf, segmentsRouter, workOf } from './captures/index.ts'
 import { mergeRouters, router } from './core/trpc.ts'
-import { nodesRouter } from './nodes/index.ts'
+import { createNodesRouter } from './nodes/index.ts'
 import { sessionsRouter } from './sessions/index.ts'
 import { signInRouter } from './sign-in/index.ts'
-import { createTargetsRouter } from './targets/index.ts'
+import { createTargetsRouter, primariesOf } from './targets/index.ts'
 import { tokensRouter } from './tokens/index.ts'
 
 /** Every procedure. Daemons call `runtimeNode.*`, `segments.*` and `targets.declare`; people call the rest. */
@@ -11,7 +11,7 @@ export const appRouter = router({
   sessions: sessionsRouter,
   tokens: tokensRouter,
   signIn: signInRouter,
-  runtimeNode: mergeRouters(nodesRouter, commandsRouter),
+  runtimeNode: mergeRouters(createNodesRouter({ primariesOf, workOf }), commandsRouter),
   targets: createTargetsRouter(holdersOf),
   captures: capturesRouter,
   segments: segmentsRouter,

@@ -125,7 +125,7 @@ test('a target is captured once: of 8 starts at once on two replicas exactly one
   rpc,
   sessionId,
 }) => {
-  await using second = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: '60000' } })
+  await using second = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: 'off' } })
   const node = await nodeWith({ targets: [standalone(1)] })
   const scope = { kind: 'targets', targetIds: node.targetIds }
   const answers = await Promise.all(
@@ -372,7 +372,7 @@ test('a node that falls silent loses its segments; the others go on, and its lat
   await sql`update service_state set ready_at = now() - interval '1 hour'`.execute(database.db)
   await database.db
     .updateTable('runtime_node_presence')
-    .set({ last_heartbeat_at: sql`now() - interval '61 seconds'` })
+    .set({ last_heartbeat_at: sql`now() - interval '61 seconds'`, health_state: 'offline' })
     .where('node_id', '=', silent.nodeId)
     .execute()
   const lost = await poll(

@@ -21,7 +21,7 @@ export interface Answer {
 
 /** `dbTest` with a control plane in a process of its own, whose sweep runs only once, at its start. */
 export const serverTest = dbTest.extend('server', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
-  const server = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: '60000' } })
+  const server = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: 'off' } })
   onCleanup(() => server[Symbol.asyncDispose]())
   return server
 })

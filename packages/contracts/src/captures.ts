@@ -63,6 +63,7 @@ export const TerminationReason = {
   noCapableNode: 'no_capable_node',
   nodeOffline: 'node_offline',
   nodeReadOnly: 'node_read_only',
+  nodeCordoned: 'node_cordoned',
   targetUnhealthy: 'target_unhealthy',
 } as const
 export type TerminationReason = (typeof TerminationReason)[keyof typeof TerminationReason]

@@ -171,6 +171,19 @@ export const ERRORS = {
     retryable: false,
     message: 'Not permitted for this node or session.',
   },
+  'node.not_drained': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: true,
+    message:
+      'A capture runs on the node, or what it captured is not all stored. Drain it first, or remove it by force.',
+  },
+  'node.last_of_primary': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: true,
+    message: 'No other node that takes work reaches some primary that this node reaches. Add one, or drain by force.',
+  },
   'version.floor_exceeded': {
     http: 409,
     rpc: 'CONFLICT',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { nodeIdSchema, uuidSchema } from './ids.ts'
+import { DrainMode, schedulingFields, transitionSchema } from './node-scheduling.ts'
 import { humanText, instantSchema, isStorableText } from './text.ts'
 import { versionSchema } from './version.ts'
 
@@ -28,6 +29,8 @@ export const Blocker = {
   readOnly: 'read_only',
   notDeclared: 'not_declared',
   ownerInactive: 'owner_inactive',
+  cordoned: 'cordoned',
+  draining: 'draining',
 } as const
 export type Blocker = (typeof Blocker)[keyof typeof Blocker]
 
@@ -61,6 +64,13 @@ const reason = humanText(512)
 const epoch = z.int().min(0)
 const reportedHealth = z.enum(ReportedHealth)
 
+/** A machine's name: 1..253 printable characters. */
+const hostSchema = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^\p{C}]+$/u, 'must be printable, without control characters')
+
 export const attachInput = z.strictObject({
   sessionId: uuidSchema,
   participantId: uuidSchema,
@@ -70,6 +80,8 @@ export const attachInput = z.strictObject({
   healthState: reportedHealth,
   /** Random per daemon start: the same one again is a replay, another one a new incarnation. */
   instanceId: uuidSchema.optional(),
+  /** Name of the machine, so that two that share a node id can be told apart. */
+  host: hostSchema.optional(),
 })
 export type AttachInput = z.infer<typeof attachInput>
 
@@ -101,6 +113,8 @@ export const heartbeatResultSchema = z.object({
   nextHeartbeatMs: z.int().positive(),
   /** Bytes that the node may have in flight on the data lane from now on. */
   creditBytes: z.int().min(0),
+  /** Only while the node is being drained. Level-triggered: told with every beat until the node has detached. */
+  drain: z.enum(DrainMode).optional(),
 })
 export type HeartbeatResult = z.infer<typeof heartbeatResultSchema>
 
@@ -148,6 +162,8 @@ export const rosterNodeSchema = z.object({
   healthState: z.enum(Liveness).nullable(),
   /** Derived at read time from the last beat; null = unknown. Never shown in place of `healthState`, nor the other way round. */
   liveness: z.enum(Liveness).nullable(),
+  /** Silent for long enough to be offline, but so many others are too that no verdict is given; `liveness` is then null. */
+  livenessHeld: z.boolean(),
   lastHeartbeatAt: instantSchema.nullable(),
   readOnly: z.boolean(),
   /** The stored client version could not be read; `readOnly` is then true. */
@@ -158,6 +174,11 @@ export const rosterNodeSchema = z.object({
   lastAttachedAt: instantSchema,
   endedAt: instantSchema.nullable(),
   epoch,
+  /** The machine's name, as the daemon gave it at its last attach. */
+  host: z.string().nullable(),
+  /** Incarnations have displaced each other more than three times within a minute: two daemons share this node id. */
+  cloneAlarm: z.object({ hosts: z.array(z.string()), at: instantSchema }).nullable(),
+  ...schedulingFields,
   access: z.enum(['ok', 'owner_inactive']),
   schedulable: z.boolean(),
   blockers: z.array(z.enum(Blocker)),
@@ -166,7 +187,11 @@ export type RosterNode = z.infer<typeof rosterNodeSchema>
 export const rosterResultSchema = z.object({ nodes: z.array(rosterNodeSchema), nextCursor: z.string().nullable() })
 export type Roster = z.infer<typeof rosterResultSchema>
 
-/** Cadence and thresholds of liveness, in milliseconds. One record: tests run it at a smaller scale. */
+/** A row of the roster with the node's latest transitions in this session, newest first. */
+export const nodeDetailSchema = rosterNodeSchema.extend({ transitions: z.array(transitionSchema) })
+export type NodeDetail = z.infer<typeof nodeDetailSchema>
+
+/** Cadence and thresholds of liveness. One record: tests run it at a smaller scale. Times in milliseconds. */
 export interface LivenessSettings {
   /** @default 15_000 told to each node with every answer */
   heartbeatMs: number
@@ -174,12 +199,28 @@ export interface LivenessSettings {
   degradedAfterMs: number
   /** @default 60_000 older than this (strictly) is offline */
   offlineAfterMs: number
-  /** @default 5_000 */
-  sweepMs: number
+  /** null: this process does not sweep. @default 5_000 */
+  sweepMs: number | null
+  breaker: BreakerSettings
+  /** A slot that was silent for this long is ended; null: never. @default null */
+  reapAfterMs: number | null
 }
+
+/** When silence of many nodes at once is taken for a fault between them and us. */
+export interface BreakerSettings {
+  /** @default 0.3 more than this part of the live nodes */
+  share: number
+  /** @default 10 and at least so many of them */
+  nodes: number
+  /** @default 120_000 after this time the verdicts are given all the same, in milliseconds */
+  holdMs: number
+}
+
 export const LIVENESS_DEFAULTS: LivenessSettings = {
   heartbeatMs: 15_000,
   degradedAfterMs: 30_000,
   offlineAfterMs: 60_000,
   sweepMs: 5_000,
+  breaker: { share: 0.3, nodes: 10, holdMs: 120_000 },
+  reapAfterMs: null,
 }

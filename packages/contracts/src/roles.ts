@@ -18,6 +18,7 @@ export const ALLOWED = {
   'token.revoke': OWNERS,
   'node.attach': WORKERS,
   'node.roster': EVERYONE,
+  'node.revoke': OWNERS,
   'target.read': EVERYONE,
   'capture.start': WORKERS,
   'capture.stop': WORKERS,

@@ -1,16 +1,14 @@
 import { callErrorOf, type SondeClient } from '@sonde/client'
 import {
   deliveredCommandSchema,
-  SondeError,
   type Clock,
   type CommandResult,
   type DeliveredCommand,
+  type SondeError,
 } from '@sonde/contracts'
 import { fullJitterMs } from './backoff.ts'
 import { CALL_TIMEOUT_MS, callWithin, failureOf, isAboutSlot, pause, type SdkLog } from './call.ts'
-import { CommandOrder } from './command-order.ts'
 import { keepSubscribed } from './resubscribe.ts'
-import { segmentKey } from './segment-key.ts'
 
 export interface CommandLaneOptions {
   rpc: SondeClient['rpc']
@@ -18,8 +16,8 @@ export interface CommandLaneOptions {
   clock: Clock
   random: () => number
   log: SdkLog
-  /** Does what the command says; its result is the answer. A throw is answered as `refused` with the error's code. */
-  onCommand: (command: DeliveredCommand) => Promise<CommandResult>
+  /** Each delivery, of the same command too; the answer comes by `answer`. */
+  onCommand: (command: DeliveredCommand) => void
   /** The control plane refused a call; the next beat must tell what that means. */
   onDoubt: () => void
 }
@@ -28,24 +26,25 @@ export interface CommandLaneOptions {
 export interface CommandLane {
   /** Subscribes in this epoch, and sends in it what could not be answered before. */
   open(epoch: number): void
-  /** Ends the subscription. Commands that run go on, and their answers wait for the next `open`. */
+  /** Ends the subscription. Answers wait for the next `open`. */
   close(): void
+  /** Sends the answer to a command until it is taken, or refused for good. */
+  answer(commandId: string, result: CommandResult): void
+  /** Subscribes again, so that all that is unanswered is delivered once more. */
+  askAgain(): void
   /** Sends unsent answers, for example because the connection is back. */
   flush(): void
 }
 
-/** A gap that does not close by itself within this time is asked about by subscribing again, in milliseconds. */
-const GAP_MS = 1_000
 /** The longest wait before an answer is sent again, in milliseconds. */
 const ANSWER_CAP_MS = 5_000
 
 export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
   const { rpc, nodeId, clock, random, log, onCommand, onDoubt } = options
-  const order = new CommandOrder()
-  const chains = new Map<string, Promise<void>>()
   const unsent = new Map<string, CommandResult>()
   const sending = new Set<string>()
   let lane: { epoch: number; closing: AbortController } | undefined
+  let askAgain: () => void = () => undefined
 
   /** Sends one answer until it is taken, refused for good, or the lane is closed. */
   const send = async (commandId: string): Promise<void> => {
@@ -92,49 +91,10 @@ export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
     void send(commandId)
   }
 
-  const execute = async (command: DeliveredCommand): Promise<void> => {
-    let result: CommandResult
-    try {
-      result = await onCommand(command)
-    } catch (thrown) {
-      const error = thrown instanceof SondeError ? thrown : new SondeError('internal.unexpected', { cause: thrown })
-      log.warn({ commandId: command.commandId, kind: command.body.kind, code: error.code }, 'a command failed')
-      result = { kind: 'refused', code: error.code, detail: error.message.slice(0, 1024) }
-    }
-    order.answered(command.commandId, result)
-    answer(command.commandId, result)
-  }
-
-  /** Behind the other commands of its segment, beside those of any other. */
-  const enqueue = (command: DeliveredCommand): void => {
-    const key = segmentKey(command.body)
-    const chain = (chains.get(key) ?? Promise.resolve()).then(() => execute(command))
-    chains.set(key, chain)
-    void chain.then(() => {
-      if (chains.get(key) === chain) chains.delete(key)
-    })
-  }
-
-  /** Whether a gap was found that only another delivery can explain. */
-  const deliver = (data: unknown): boolean => {
+  const deliver = (data: unknown): void => {
     const parsed = deliveredCommandSchema.safeParse(data)
-    if (!parsed.success) {
-      refuseUnknown(data)
-      return false
-    }
-    const delivery = order.deliver(parsed.data)
-    switch (delivery.kind) {
-      case 'run':
-        delivery.commands.forEach(enqueue)
-        return false
-      case 'answered':
-        answer(parsed.data.commandId, delivery.result)
-        return false
-      case 'known':
-        return false
-      case 'held':
-        return true
-    }
+    if (parsed.success) onCommand(parsed.data)
+    else refuseUnknown(data)
   }
 
   /** A kind of command that only a newer version knows must not be delivered for ever. */
@@ -146,20 +106,12 @@ export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
   }
 
   const subscribe = (epoch: number, signal: AbortSignal): void => {
-    let isGapTimed = false
-    const askAgain = keepSubscribed({
+    askAgain = keepSubscribed({
       clock,
       random,
       signal,
       subscribe: (events) => rpc.runtimeNode.commands.subscribe({ nodeId, epoch }, events),
-      onData: (data) => {
-        if (!deliver(data) || isGapTimed) return
-        isGapTimed = true
-        void pause(clock, GAP_MS, signal).then(() => {
-          isGapTimed = false
-          if (order.hasHeld) askAgain()
-        })
-      },
+      onData: deliver,
       onError: (error) => {
         log.warn({ code: error.code, epoch }, 'the subscription to commands ended; it is made again')
         if (isAboutSlot(error)) onDoubt()
@@ -182,6 +134,8 @@ export const createCommandLane = (options: CommandLaneOptions): CommandLane => {
       flush()
     },
     close,
+    answer,
+    askAgain: () => askAgain(),
     flush,
   }
 }

@@ -3,6 +3,7 @@ import type {
   Clock,
   CommandResult,
   DeliveredCommand,
+  ReportedHealth,
   SegmentManifest,
   SegmentManifestResult,
   SegmentsReportInput,
@@ -25,18 +26,31 @@ export interface RuntimeNodeOptions {
   capabilities: Capabilities
   /** Does what a command says and gives the answer to it. A throw is answered as `refused`. */
   onCommand: (command: DeliveredCommand) => Promise<CommandResult>
-  /** @default the real one */
+  /**
+   * Where the connection, the beats and the subscription live. `worker`: in a thread of their own, so that they go on while
+   * this one is busy. `inline`: in this thread, for many nodes in one process and for tests with a clock. @default 'worker'
+   */
+  lane?: 'worker' | 'inline'
+  /** A lane in a worker has the real one in any case. @default the real one */
   clock?: Clock
-  /** 0 (inclusive) to 1 (exclusive). @default Math.random */
+  /** 0 (inclusive) to 1 (exclusive); a lane in a worker has its own. @default Math.random */
   random?: () => number
   /** @default none */
   log?: SdkLog
+}
+
+/** What a daemon says about itself. */
+export interface NodeHealth {
+  state: ReportedHealth
+  /** 1 to 512 characters, for people. */
+  reason?: string
 }
 
 /** What a node tells. */
 export interface RuntimeNodeEvents {
   /** `previousEpoch` is absent at the first attach; another one than `epoch` means that others may have acted meanwhile. */
   attached: { epoch: number; previousEpoch: number | undefined; readOnly: boolean }
+  /** Declared and at work, with the health that was set. */
   online: { epoch: number }
   readOnlyChanged: { readOnly: boolean }
   /** Bytes that may be in flight on the data lane from now on; told with every beat. */
@@ -44,6 +58,10 @@ export interface RuntimeNodeEvents {
   targetsDeclared: { list: TargetList; targetIds: string[] }
   disconnected: Record<never, never>
   reconnected: Record<never, never>
+  /** This thread did not answer for so long, and does again. Beats went on; commands waited. */
+  mainLoopStalled: { stalledMs: number }
+  /** The lane's thread died. Another one goes on in the same slot after `restartInMs`. */
+  laneFailed: { message: string; restartInMs: number }
   /** Final: a newer incarnation of this node has taken over. */
   fenced: { epoch: number }
   /** Final: the control plane refuses this node. */
@@ -58,10 +76,12 @@ export interface RuntimeNode {
   readonly epoch: number | undefined
   readonly state: StateName
   on<Name extends keyof RuntimeNodeEvents>(name: Name, listener: (event: RuntimeNodeEvents[Name]) => void): () => void
-  /** Begins to attach; returns at once. */
+  /** Connects and begins to attach; returns at once. */
   start(): void
   /** Detaches, for which it takes 2 s at most, and closes everything. */
   stop(options?: { reason?: string }): Promise<void>
+  /** What beats and the slot say of this node from now on. @default online */
+  setHealth(state: ReportedHealth, reason?: string): void
   /** The whole list of what this node can reach; declared again by itself after each attach. */
   declareTargets(list: TargetList): Promise<TargetsDeclareResult>
   /** Tells the progress of segments, once; a report that fails is replaced by the next one. Throws `SondeError`. */

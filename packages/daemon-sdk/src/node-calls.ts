@@ -13,6 +13,7 @@ import {
   type SegmentsReportInput,
 } from '@sonde/contracts'
 import { CALL_TIMEOUT_MS, callWithin } from './call.ts'
+import type { NodeHealth } from './node-api.ts'
 
 /** Who a daemon process is. */
 export interface NodeIdentity {
@@ -23,14 +24,16 @@ export interface NodeIdentity {
   instanceId: string
   /** @default the session of the token */
   sessionId?: string | undefined
+  /** Name of the machine, so that two that share a node id can be told apart. */
+  host?: string | undefined
 }
 
 /** The procedures of one node, each bounded in time and with its answer checked. All throw `SondeError`. */
 export interface NodeCalls {
-  attach(): Promise<AttachResult>
+  attach(healthState: NodeHealth['state']): Promise<AttachResult>
   declare(epoch: number): Promise<void>
-  reportOnline(epoch: number): Promise<void>
-  beat(epoch: number, timeoutMs: number): Promise<HeartbeatResult>
+  reportHealth(epoch: number, health: NodeHealth): Promise<void>
+  beat(call: { epoch: number; healthState: NodeHealth['state']; timeoutMs: number }): Promise<HeartbeatResult>
   detach(call: { epoch: number; reason: string | undefined; timeoutMs: number }): Promise<void>
   report(epoch: number, segments: SegmentsReportInput['segments']): Promise<void>
   manifest(
@@ -40,7 +43,7 @@ export interface NodeCalls {
 }
 
 export const createNodeCalls = (rpc: SondeClient['rpc'], clock: Clock, identity: NodeIdentity): NodeCalls => {
-  const { nodeId, clientVersion, capabilities, instanceId } = identity
+  const { nodeId, clientVersion, capabilities, instanceId, host } = identity
   let owner: { participantId: string; sessionId: string } | undefined
 
   /** The token knows whom it stands for; asked once. */
@@ -56,23 +59,23 @@ export const createNodeCalls = (rpc: SondeClient['rpc'], clock: Clock, identity:
     owner = { participantId: self.participantId, sessionId }
     return owner
   }
-  const update = (change: { epoch: number; capabilities: Capabilities; healthChanges?: { state: 'online' } }) =>
+  const update = (change: { epoch: number; capabilities: Capabilities; healthChanges?: NodeHealth }) =>
     callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
       await rpc.runtimeNode.capabilityUpdate.mutate({ nodeId, ...change }, { signal })
     })
 
   return {
-    attach: () =>
+    attach: (healthState) =>
       callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
         const who = await ownerOf(signal)
-        const input = { ...who, nodeId, clientVersion, capabilities, instanceId, healthState: 'online' } as const
+        const input = { ...who, nodeId, clientVersion, capabilities, instanceId, host, healthState }
         return attachResultSchema.parse(await rpc.runtimeNode.attach.mutate(input, { signal }))
       }),
     declare: (epoch) => update({ epoch, capabilities }),
-    reportOnline: (epoch) => update({ epoch, capabilities, healthChanges: { state: 'online' } }),
-    beat: (epoch, timeoutMs) =>
+    reportHealth: (epoch, health) => update({ epoch, capabilities, healthChanges: health }),
+    beat: ({ epoch, healthState, timeoutMs }) =>
       callWithin(clock, timeoutMs, async (signal) => {
-        const input = { nodeId, epoch, healthState: 'online' } as const
+        const input = { nodeId, epoch, healthState }
         return heartbeatResultSchema.parse(await rpc.runtimeNode.heartbeat.mutate(input, { signal }))
       }),
     detach: ({ epoch, reason, timeoutMs }) =>

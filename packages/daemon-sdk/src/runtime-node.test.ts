@@ -1,20 +1,60 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { createClient } from '@sonde/client'
 import { freePort, ManualClock, poll, startControlPlane, startFaultProxy } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import { expect, test } from 'vitest'
+import { createRuntimeNode } from './runtime-node.ts'
 import { ENV, makeSession, nodeTest, rosterOf, startNode, synthetic } from '../test/support.ts'
 
-nodeTest('a node attaches, declares, comes online and goes on beating', async ({ plane, session }) => {
-  await using started = startNode({ url: plane.url, token: session.nodeToken })
-  const { epoch } = await started.heard('online')
-  expect(started.events.attached).toEqual([{ epoch, previousEpoch: undefined, readOnly: false }])
-  expect(started.node.epoch).toBe(epoch)
-  const { creditBytes } = await started.heard('credit', 3)
-  expect(creditBytes).toBeGreaterThan(0)
-  const row = await rosterOf(plane.url, session, started.nodeId)
-  expect(row).toMatchObject({ state: 'online', liveness: 'online', epoch, clientVersion: '1.0', schedulable: true })
-})
+nodeTest.for(['worker', 'inline'] as const)(
+  'a node with its lane in %s attaches, declares, comes online and goes on beating',
+  async (lane, { plane, session }) => {
+    await using started = startNode({ url: plane.url, token: session.nodeToken, lane })
+    const { epoch } = await started.heard('online')
+    expect(started.events.attached).toEqual([{ epoch, previousEpoch: undefined, readOnly: false }])
+    expect(started.node.epoch).toBe(epoch)
+    const { creditBytes } = await started.heard('credit', 3)
+    expect(creditBytes).toBeGreaterThan(0)
+    const row = await rosterOf(plane.url, session, started.nodeId)
+    expect(row).toMatchObject({ state: 'online', liveness: 'online', epoch, clientVersion: '1.0', schedulable: true })
+    expect(row?.host).toBe(hostname())
+  },
+)
+
+nodeTest.for(['worker', 'inline'] as const)(
+  'a node with its lane in %s opens no connection before it is started, and none when it is stopped before',
+  async (lane) => {
+    let connections = 0
+    await using server = createServer(() => (connections += 1))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const make = () =>
+      createRuntimeNode({
+        url: `http://127.0.0.1:${port}`,
+        token: 'sonde_n_x',
+        nodeId: 'node-x',
+        clientVersion: '1.0',
+        capabilities: {},
+        onCommand: () => Promise.resolve({ kind: 'acknowledged' }),
+        lane,
+      })
+    const never = make()
+    await never.stop()
+    never.start()
+    const node = make()
+    const refused = node.report([])
+    await expect(refused).rejects.toMatchObject({ code: 'control_plane.unreachable' })
+    expect([node.state, connections]).toEqual(['idle', 0])
+    node.start()
+    await poll(() => connections > 0, { what: 'the connection' })
+    await node.stop()
+    expect([never.state, node.state]).toEqual(['stopped', 'stopped'])
+  },
+)
 
 nodeTest('attaching leaves the row of the session as it was', async ({ plane, session, database }) => {
   const row = () => database.db.selectFrom('sessions').selectAll().where('id', '=', session.sessionId).execute()
@@ -127,6 +167,26 @@ nodeTest('an older incarnation is fenced and does not come back', async ({ plane
   expect(await rosterOf(plane.url, session, older.nodeId)).toMatchObject({ state: 'online', epoch: epoch + 1 })
 })
 
+nodeTest(
+  'of two processes with one node id the newer stays: the older stops and does not fight',
+  async ({ plane, session }) => {
+    await using older = startNode({ url: plane.url, token: session.nodeToken })
+    await older.heard('online')
+    await using newer = startNode({ url: plane.url, token: session.nodeToken, nodeId: older.nodeId })
+    const { epoch } = await newer.heard('online')
+    await older.heard('fenced')
+    await newer.heard('credit', newer.events.credit.length + 5)
+    expect([older.events.attached.length, newer.events.attached.length]).toEqual([1, 1])
+    expect(newer.events.fenced).toEqual([])
+    expect(older.told.slice(older.told.indexOf('fenced') + 1)).toEqual([])
+    expect(await rosterOf(plane.url, session, older.nodeId)).toMatchObject({
+      state: 'online',
+      liveness: 'online',
+      epoch,
+    })
+  },
+)
+
 nodeTest('a revoked node stops for good', async ({ plane, session, database }) => {
   await using started = startNode({ url: plane.url, token: session.nodeToken })
   await started.heard('online')
@@ -183,6 +243,7 @@ nodeTest(
       url: plane.url,
       token: session.nodeToken,
       nodeId: first.nodeId,
+      lane: 'inline',
       clock,
       random: () => 0,
     })
@@ -196,7 +257,7 @@ nodeTest(
 test('while nothing answers the node tries for ever, each wait within a bound that doubles up to 30 s', async () => {
   const clock = new ManualClock()
   const url = `http://127.0.0.1:${await freePort()}`
-  await using started = startNode({ url, token: 'sonde_n_x', clock, random: () => 0.5 })
+  await using started = startNode({ url, token: 'sonde_n_x', lane: 'inline', clock, random: () => 0.5 })
   const waits: number[] = []
   for (let tries = 0; tries < 9; tries += 1) {
     // The call's own limit, then the wait before the next one.

@@ -6,7 +6,7 @@ import type { ErrorCode } from '@sonde/contracts'
  *
  * | state | what it waits for |
  * |---|---|
- * | idle | `start` |
+ * | idle | `start`, or `resume` with the slot that an earlier lane of this process held |
  * | attaching | the answer to an attach, or the wait before the next one |
  * | declaring | the declaration, then the report of online; beats already |
  * | running | beats; undeclared while it is read-only |
@@ -53,7 +53,9 @@ export interface Refusal {
 
 /** Events of a call carry the epoch it was made in, so that a late answer of an earlier incarnation changes nothing. */
 export type SupervisorEvent =
-  | { kind: 'start' }
+  | { kind: 'start'; previousEpoch: number | undefined }
+  /** To go on in a slot rather than attach: an attach would displace a newer incarnation that came meanwhile. */
+  | ({ kind: 'resume' } & Verdict)
   | ({ kind: 'attached' } & Verdict)
   | { kind: 'attachFailed'; failure: 'transport' | 'conflict' }
   | { kind: 'attachFailed'; failure: 'refused'; refusal: Refusal }

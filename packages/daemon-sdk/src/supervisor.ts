@@ -18,7 +18,8 @@ const stay = (state: SupervisorState): Step => ({ state, actions: [] })
 export const transition = (state: SupervisorState, event: SupervisorEvent): Step => {
   switch (state.name) {
     case 'idle':
-      if (event.kind === 'start') return attach({ attempt: 0, previousEpoch: undefined }, [])
+      if (event.kind === 'start') return attach({ attempt: 0, previousEpoch: event.previousEpoch }, [])
+      if (event.kind === 'resume') return resumed(event)
       return event.kind === 'stop' ? stay({ name: 'stopped' }) : stay(state)
     case 'attaching':
       return fromAttaching(state, event)
@@ -65,6 +66,7 @@ const fromAttaching = (state: Attaching, event: SupervisorEvent): Step => {
     case 'stop':
       return { state: { name: 'stopped' }, actions: [{ kind: 'cancelTimers' }] }
     case 'start':
+    case 'resume':
     case 'declared':
     case 'onlineReported':
     case 'declareFailed':
@@ -75,9 +77,27 @@ const fromAttaching = (state: Attaching, event: SupervisorEvent): Step => {
   }
 }
 
+const attachmentOf = ({ epoch, readOnly, nextHeartbeatMs }: Verdict): Attachment => ({
+  epoch,
+  readOnly,
+  heartbeatMs: nextHeartbeatMs,
+  beating: false,
+})
+
+/** The first beat tells whether the slot is still held; the declaration is repeated, which changes nothing. */
+const resumed = (verdict: Verdict): Step => {
+  const attachment = attachmentOf(verdict)
+  const schedule: SupervisorAction = { kind: 'scheduleBeat', heartbeatMs: attachment.heartbeatMs }
+  if (attachment.readOnly) return beatNow({ name: 'running', declared: false, attachment }, [schedule])
+  return beatNow({ name: 'declaring', attempt: 0, wait: 'none', attachment }, [
+    schedule,
+    { kind: 'declare', epoch: attachment.epoch },
+  ])
+}
+
 const attached = ({ attempt, previousEpoch }: Attaching, verdict: Verdict): Step => {
   const { epoch, readOnly, nextHeartbeatMs } = verdict
-  const attachment: Attachment = { epoch, readOnly, heartbeatMs: nextHeartbeatMs, beating: false }
+  const attachment = attachmentOf(verdict)
   const actions: SupervisorAction[] = [
     { kind: 'tellAttached', epoch, previousEpoch, readOnly },
     // From now on, not from the declaration on: a slow declaration must not look like a dead daemon.
@@ -126,6 +146,7 @@ const fromDeclaring = (state: Declaring, event: SupervisorEvent): Step => {
     case 'stop':
       return stopped(epoch)
     case 'start':
+    case 'resume':
     case 'attached':
     case 'attachFailed':
       return stay(state)
@@ -180,6 +201,7 @@ const fromRunning = (state: Running, event: SupervisorEvent): Step => {
     case 'stop':
       return stopped(epoch)
     case 'start':
+    case 'resume':
     case 'attached':
     case 'attachFailed':
     case 'declared':

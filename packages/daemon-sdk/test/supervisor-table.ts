@@ -24,7 +24,9 @@ export const STATES: Record<StateName, SupervisorState> = {
 const verdict = { epoch: 3, readOnly: false, nextHeartbeatMs: 1000 }
 /** One representative of each event, and of each failure that means something else. */
 export const EVENTS = {
-  start: { kind: 'start' },
+  start: { kind: 'start', previousEpoch: undefined },
+  resume: { kind: 'resume', ...verdict },
+  'resume read-only': { kind: 'resume', ...verdict, readOnly: true },
   attached: { kind: 'attached', ...verdict },
   'attached read-only': { kind: 'attached', ...verdict, readOnly: true },
   'attach failed: transport': { kind: 'attachFailed', failure: 'transport' },
@@ -55,6 +57,8 @@ type Expected = readonly [StateName, ...SupervisorAction['kind'][]] | null
 export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   idle: {
     start: ['attaching', 'attach'],
+    resume: ['declaring', 'scheduleBeat', 'declare', 'beat'],
+    'resume read-only': ['running', 'scheduleBeat', 'beat'],
     attached: null,
     'attached read-only': null,
     'attach failed: transport': null,
@@ -79,6 +83,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   attaching: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: ['declaring', 'tellAttached', 'scheduleBeat', 'declare'],
     'attached read-only': ['running', 'tellAttached', 'scheduleBeat'],
     'attach failed: transport': ['attaching', 'scheduleRetry'],
@@ -103,6 +109,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   declaring: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: null,
     'attached read-only': null,
     'attach failed: transport': null,
@@ -127,6 +135,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   running: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: null,
     'attached read-only': null,
     'attach failed: transport': null,
@@ -151,6 +161,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   fenced: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: null,
     'attached read-only': null,
     'attach failed: transport': null,
@@ -175,6 +187,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   revoked: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: null,
     'attached read-only': null,
     'attach failed: transport': null,
@@ -199,6 +213,8 @@ export const TABLE: Record<StateName, Record<EventName, Expected>> = {
   },
   stopped: {
     start: null,
+    resume: null,
+    'resume read-only': null,
     attached: ['stopped', 'detach'],
     'attached read-only': ['stopped', 'detach'],
     'attach failed: transport': null,

@@ -84,6 +84,8 @@ export const startNode = (
     targetsDeclared: [],
     disconnected: [],
     reconnected: [],
+    mainLoopStalled: [],
+    laneFailed: [],
     fenced: [],
     revoked: [],
     stopped: [],

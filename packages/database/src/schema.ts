@@ -81,6 +81,11 @@ export interface RuntimeNodeAttachments {
   ended_at: Date | null
   end_reason: string | null
   final_heartbeat_at: Date | null
+  host: string | null
+  cordoned_at: Date | null
+  drain_requested_at: Date | null
+  drain_deadline: Date | null
+  on_deadline: 'stop' | 'wait' | null
 }
 
 export interface RuntimeNodePresence {
@@ -91,16 +96,30 @@ export interface RuntimeNodePresence {
   reported_health: 'online' | 'degraded'
   health_state: Default<'online' | 'degraded' | 'offline'>
   replica_id: string | null
+  held_since: Date | null
 }
 
 export interface RuntimeNodeTransitions {
   id: GeneratedAlways<number>
   node_id: string
   session_id: string
-  axis: 'slot' | 'liveness'
+  axis: 'slot' | 'liveness' | 'scheduling'
   from_state: string | null
   to_state: string
-  cause: 'attach' | 'capability_update' | 'detach' | 'heartbeat' | 'sweep'
+  cause:
+    | 'attach'
+    | 'displace'
+    | 'clone_alarm'
+    | 'capability_update'
+    | 'detach'
+    | 'remove'
+    | 'revoke'
+    | 'reaper'
+    | 'heartbeat'
+    | 'sweep'
+    | 'cordon'
+    | 'uncordon'
+    | 'drain'
   reason: string | null
   at: Default<Date>
 }

@@ -1,4 +1,4 @@
-import type { Capture } from '@sonde/contracts'
+import type { Capture, Segment } from '@sonde/contracts'
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { rpc } from '../api.ts'
 
@@ -30,6 +30,16 @@ export const useCapture = (captureId: string) =>
 /** Takes a row that came by another way, as with the end of a tail. */
 export const keepCapture = (client: QueryClient, capture: Capture): void => {
   client.setQueryData(captureKey(capture.id), capture)
+}
+
+/** Takes one segment's row, as a tail tells it, ahead of the next reading of the whole. */
+export const keepSegment = (client: QueryClient, captureId: string, segment: Segment): void => {
+  client.setQueryData(captureKey(captureId), (capture: Capture | undefined) => {
+    if (capture?.status !== 'running') return capture
+    const segments = capture.segments.map((each) => (each.segmentNo === segment.segmentNo ? segment : each))
+    const sum = (of: (each: Segment) => number) => segments.reduce((total, each) => total + of(each), 0)
+    return { ...capture, segments, lineCount: sum((each) => each.lineCount), byteCount: sum((each) => each.byteCount) }
+  })
 }
 
 /** Stops a capture and waits a moment for its final row. */

@@ -64,7 +64,7 @@ export const FleetPage = () => {
                 <th scope="col">Last beat</th>
               </tr>
             </thead>
-            {nodes.map((node) => (
+            {nodes.map((node, index) => (
               <NodeGroup
                 key={node.attachmentId}
                 node={node}
@@ -72,6 +72,7 @@ export const FleetPage = () => {
                 targets={all.filter((target) => target.nodeIds.includes(node.nodeId))}
                 isLoading={targets.isPending}
                 sessionId={sessionId}
+                isFirst={index === 0}
               />
             ))}
           </table>

@@ -13,10 +13,12 @@ interface NodeGroupProps {
   targets: Target[]
   isLoading: boolean
   sessionId: string
+  /** The first one shows the heads of the target columns for all. */
+  isFirst: boolean
 }
 
 /** One node, with its targets under it. */
-export const NodeGroup = ({ node, floor, targets, isLoading, sessionId }: NodeGroupProps) => {
+export const NodeGroup = ({ node, floor, targets, isLoading, sessionId, isFirst }: NodeGroupProps) => {
   const [isOpen, setOpen] = useState(true)
   const id = useId()
   const { state, liveness, schedulable, blockers, endedAt } = node
@@ -74,7 +76,7 @@ export const NodeGroup = ({ node, floor, targets, isLoading, sessionId }: NodeGr
           ) : targets.length === 0 ? (
             <p className="quiet">It reads no target.</p>
           ) : (
-            <TargetTable targets={targets} sessionId={sessionId} readBy={node.nodeId} />
+            <TargetTable targets={targets} sessionId={sessionId} readBy={node.nodeId} hasHead={isFirst} />
           )}
         </td>
       </tr>

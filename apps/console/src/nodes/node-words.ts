@@ -8,6 +8,8 @@ export const BLOCKER_WORDS: Record<Blocker, string> = {
   read_only: 'below the version floor',
   not_declared: 'has not said what it can do',
   owner_inactive: 'its owner is no active member',
+  cordoned: 'cordoned',
+  draining: 'draining',
 }
 
 export const STATE_TONE: Record<AttachmentState, Tone> = {

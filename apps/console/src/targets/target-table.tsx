@@ -11,13 +11,24 @@ interface TargetTableProps {
   sessionId: string
   /** The node under which they are shown; the other readers are named. */
   readBy?: string
+  /** Whether the column heads are seen; they are read out in any case. @default true */
+  hasHead?: boolean
 }
 
+/** Widths, so that the tables of all nodes line up. */
+const COLUMNS = ['22%', '8%', '13%', '11%', '10%', '14%', '13%', '9%']
+
 /** Servers, with what they serve, who reads them and what holds them. */
-export const TargetTable = ({ targets, sessionId, readBy }: TargetTableProps) => (
+export const TargetTable = ({ targets, sessionId, readBy, hasHead = true }: TargetTableProps) => (
   <table className="targets">
     <caption className="hidden">Targets</caption>
-    <thead>
+    <colgroup>
+      {COLUMNS.map((width, index) => (
+        // oxlint-disable-next-line react/no-array-index-key -- a column is its place
+        <col key={index} width={width} />
+      ))}
+    </colgroup>
+    <thead className={hasHead ? undefined : 'hidden'}>
       <tr>
         <th scope="col">Target</th>
         <th scope="col">Role</th>
@@ -38,7 +49,7 @@ export const TargetTable = ({ targets, sessionId, readBy }: TargetTableProps) =>
           </th>
           <td>{target.role}</td>
           <td className="slots" title={slotWords(target.slots)}>
-            {slotWords(target.slots) || <span className="quiet">none</span>}
+            {slotWords(target.slots) || (target.clusterId !== null && <span className="quiet">none</span>)}
           </td>
           <td>
             {target.clusterId === null ? (

@@ -6,7 +6,7 @@ const SHAPES: Record<Tone, string> = { good: '●', busy: '◉', warn: '◆', ba
 /** A state: shape, colour and word. */
 export const Mark = ({ tone, text, title }: { tone: Tone; text: string; title?: string | undefined }) => (
   <span className={`mark mark-${tone}`} title={title}>
-    <span aria-hidden="true">{SHAPES[tone]}</span> {text}
+    <i aria-hidden="true">{SHAPES[tone]}</i> <span>{text}</span>
   </span>
 )
 

@@ -6,7 +6,7 @@ import { exportRoute } from './export.ts'
 import { ingestRoute } from './ingest.ts'
 
 export { capturesRouter, commandsRouter, segmentsRouter } from './router.ts'
-export { holdersOf } from './store.ts'
+export { holdersOf, workOf } from './store.ts'
 
 /** The data lane and the download. */
 export const captureRoutes = (resources: Resources): Route[] => [ingestRoute(resources), exportRoute(resources)]

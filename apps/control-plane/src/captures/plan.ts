@@ -64,6 +64,7 @@ const requireDiscovered = (clusters: Awaited<ReturnType<typeof listClusters>>): 
 const reasonOf = (target: TargetFacts, blockers: Blocker[]): TerminationReason => {
   if (target.health === 'unhealthy') return 'target_unhealthy'
   if (blockers.includes('read_only')) return 'node_read_only'
+  if (blockers.includes('cordoned')) return 'node_cordoned'
   if (blockers.includes('stale') || blockers.includes('not_online')) return 'node_offline'
   return 'no_capable_node'
 }

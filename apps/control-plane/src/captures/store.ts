@@ -1,4 +1,5 @@
 import {
+  LIVE_SEGMENT_STATUSES,
   requireSchema,
   scopeSchema,
   type Capture,
@@ -9,6 +10,7 @@ import {
 } from '@sonde/contracts'
 import type { CaptureSegments, Schema } from '@sonde/database'
 import { sql, type Kysely, type Selectable, type Transaction } from 'kysely'
+import type { NodeWork } from '../nodes/index.ts'
 
 /** A pool or a transaction. */
 export type Db = Kysely<Schema> | Transaction<Schema>
@@ -158,6 +160,18 @@ export const holdersOf = async (db: Db, targetIds: string[]): Promise<Map<string
     .execute()
   return new Map(rows.map((row) => [row.target_id, row.capture_id]))
 }
+
+/** What a node still has to do for captures: segments that run on it or ship their rest, and lines not stored yet. */
+export const workOf = (db: Db, nodeId: string): Promise<NodeWork> =>
+  db
+    .selectFrom('capture_segments')
+    .select([
+      sql<number>`count(*)::int`.as('segments'),
+      sql<number>`coalesce(sum(greatest(recorded - line_count, 0)), 0)::int8`.as('unstoredLines'),
+    ])
+    .where('node_id', '=', nodeId)
+    .where('status', 'in', LIVE_SEGMENT_STATUSES)
+    .executeTakeFirstOrThrow()
 
 /** Ids of captures that are not final. */
 export const listRunning = async (db: Db): Promise<string[]> => {

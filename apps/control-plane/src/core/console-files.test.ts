@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { startControlPlane } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import { expect } from 'vitest'
@@ -11,14 +11,14 @@ const SCRIPT = `console.log('${'a'.repeat(2000)}')`
 const SECRET = randomBytes(16).toString('hex')
 
 const consoleTest = dbTest
-  .extend('home', { scope: 'file' }, async ({}, { onCleanup }) => {
-    const home = await mkdtemp(join(tmpdir(), 'sonde-console-'))
+  .extend('home', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
+    const home = await mkdtemp(join(tmpdir(), `sonde-console-${basename(databaseUrl)}-`))
     onCleanup(() => rm(home, { recursive: true }))
     await writeFile(join(home, 'secret.js'), SECRET)
     return home
   })
   .extend('server', { scope: 'file' }, async ({ databaseUrl, home }, { onCleanup }) => {
-    const env = { SONDE_CONSOLE_DIR: join(home, 'dist'), SONDE_SWEEP_MS: '60000' }
+    const env = { SONDE_CONSOLE_DIR: join(home, 'dist'), SONDE_SWEEP_MS: 'off' }
     const server = await startControlPlane({ databaseUrl, env })
     onCleanup(() => server[Symbol.asyncDispose]())
     return server

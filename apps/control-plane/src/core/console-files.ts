@@ -120,7 +120,7 @@ const readFiles = async (dir: string): Promise<Map<string, BuiltFile>> => {
 }
 
 const send = (request: IncomingMessage, response: ServerResponse, file: BuiltFile): void => {
-  const zipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? '')) ? file.gzipped : undefined
+  const zipped = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') ? file.gzipped : undefined
   const body = zipped ?? file.body
   response.writeHead(200, {
     ...HEADERS,

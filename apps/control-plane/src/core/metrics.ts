@@ -11,6 +11,9 @@ export interface Metrics {
   heartbeats: Counter<'outcome'>
   transitions: Counter<'to'>
   sweepLastRun: Gauge
+  cloneAlarms: Counter
+  breakerOpened: Counter
+  heldVerdicts: Gauge
   tailViewers: Gauge
   notifyHealthy: Gauge
 }
@@ -57,6 +60,21 @@ export const createMetrics = (): Metrics => {
     sweepLastRun: new Gauge({
       name: 'sweep_last_run_seconds',
       help: 'Unix time of the last completed staleness sweep of this replica.',
+      registers,
+    }),
+    cloneAlarms: new Counter({
+      name: 'node_clone_alarms_total',
+      help: 'Times that two daemons were found to share one node id.',
+      registers,
+    }),
+    breakerOpened: new Counter({
+      name: 'node_breaker_opened_total',
+      help: 'Times that so many nodes fell silent at once that their verdicts were withheld.',
+      registers,
+    }),
+    heldVerdicts: new Gauge({
+      name: 'node_verdicts_held',
+      help: 'Silent nodes whose verdict is withheld, at the last sweep of this replica.',
       registers,
     }),
     tailViewers: new Gauge({ name: 'tail_viewers', help: 'Open tails.', registers }),

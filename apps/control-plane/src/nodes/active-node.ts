@@ -68,7 +68,10 @@ export const nodeStates = async (
   )
 }
 
-/** Of the claims, those whose slot is active in that epoch and not offline, as `nodeId:epoch`. */
+/**
+ * Of the claims, those whose slot is active in that epoch and not offline, as `nodeId:epoch`. Offline is what the sweep has
+ * announced and is still so: silence alone has no consequence before the sweep has seen whether it is one of many.
+ */
 export const leaseHolders = async (
   db: Db,
   claims: { nodeId: string; epoch: number }[],
@@ -76,6 +79,8 @@ export const leaseHolders = async (
 ): Promise<Set<string>> => {
   const slots = await readActiveSlots(db, [...new Set(claims.map((claim) => claim.nodeId))])
   const claimed = new Set(claims.map((claim) => `${claim.nodeId}:${claim.epoch}`))
-  const held = slots.filter((slot) => livenessOf({ ...slot, ended: false }, settings) !== 'offline')
+  const held = slots.filter(
+    (slot) => !(slot.announced === 'offline' && livenessOf({ ...slot, ended: false }, settings) === 'offline'),
+  )
   return new Set(held.map((slot) => `${slot.nodeId}:${slot.epoch}`).filter((key) => claimed.has(key)))
 }

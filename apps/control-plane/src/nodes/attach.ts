@@ -1,9 +1,10 @@
-import { mayDo, SondeError, type AttachInput, type AttachResult } from '@sonde/contracts'
+import { ACTIVE_STATES, mayDo, SondeError, type AttachInput, type AttachResult } from '@sonde/contracts'
 import { databaseErrorOf, inTransaction, type Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
 import type { Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { readAccess } from '../sessions/index.ts'
+import { raiseCloneAlarm } from './clone-alarm.ts'
 import { floorVerdict, isReadOnly } from './floor.ts'
 import { attachConflict, permissionDenied } from './refusal.ts'
 import { slotTransition } from './slot.ts'
@@ -13,11 +14,11 @@ import {
   nextEpoch,
   readActiveSession,
   readFloor,
-  recordTransition,
   upsertAttachment,
   writeFirstBeat,
   type Attachment,
 } from './store.ts'
+import { recordTransition } from './store-history.ts'
 
 interface Attaching {
   resources: Resources
@@ -36,13 +37,23 @@ export const attach = async (attaching: Attaching): Promise<AttachResult> => {
   if (principal.onlySessionId !== null && principal.onlySessionId !== input.sessionId) throw permissionDenied()
   const once = () => inTransaction(resources.db, (trx) => attachIn(trx, attaching))
   try {
-    return await once().catch((error: unknown) => {
+    const attached = await once().catch((error: unknown) => {
       if (isActiveElsewhere(error)) return once()
       throw error
     })
+    tell(resources, input.nodeId, attached)
+    return attached.answer
   } catch (error) {
     throw isActiveElsewhere(error) ? attachConflict(input.nodeId) : error
   }
+}
+
+/** After the commit: the lane of a displaced incarnation finds out at once, and somebody is told of clones. */
+const tell = ({ events, log, metrics }: Resources, nodeId: string, { answer, displaced, cloneHosts }: Attached) => {
+  if (displaced) events.publish('commands', nodeId)
+  if (!cloneHosts) return
+  metrics.cloneAlarms.inc()
+  log.error({ nodeId, epoch: answer.epoch, hosts: cloneHosts }, 'two daemons share one node id')
 }
 
 /**
@@ -54,10 +65,15 @@ const isActiveElsewhere = (error: unknown): boolean => {
   return failure?.code === '23505' && failure.constraint === 'idx_node_attachments_active'
 }
 
-const attachIn = async (
-  trx: Transaction<Schema>,
-  { resources, principal, input }: Attaching,
-): Promise<AttachResult> => {
+interface Attached {
+  answer: AttachResult
+  /** Whether it took the slot from another incarnation. */
+  displaced: boolean
+  /** Hosts of the incarnations, when this attach has raised the alarm. */
+  cloneHosts: string[] | undefined
+}
+
+const attachIn = async (trx: Transaction<Schema>, { resources, principal, input }: Attaching): Promise<Attached> => {
   const { nodeId, sessionId, clientVersion } = input
   const { participantId } = principal
   const node = await claimNode(trx, nodeId, participantId)
@@ -85,13 +101,19 @@ const attachIn = async (
     epoch: slot.epoch,
     nextHeartbeatMs: resources.config.liveness.heartbeatMs,
   })
-  if (outcome.kind === 'stay' && pair) return answer(pair)
+  if (outcome.kind === 'stay' && pair) return { answer: answer(pair), displaced: false, cloneHosts: undefined }
 
   const activeSession = await readActiveSession(trx, nodeId)
   if (activeSession !== undefined && activeSession !== sessionId) throw attachConflict(nodeId)
 
   const epoch = await nextEpoch(trx, nodeId)
-  const slot = await upsertAttachment(trx, { ...input, ownerId: participantId, epoch, instanceId: input.instanceId })
+  const slot = await upsertAttachment(trx, {
+    ...input,
+    ownerId: participantId,
+    epoch,
+    instanceId: input.instanceId,
+    host: input.host,
+  })
   if (!slot) throw await whyNotTaken(trx, input)
   const healthBefore = await writeFirstBeat(trx, {
     nodeId,
@@ -100,12 +122,15 @@ const attachIn = async (
     health: input.healthState,
     replicaId: resources.replicaId,
   })
-  const change = { node_id: nodeId, session_id: sessionId, cause: 'attach' } as const
+  const displaced = pair && ACTIVE_STATES.some((state) => state === pair.state) ? pair : undefined
+  const cause = displaced ? 'displace' : 'attach'
+  const change = { node_id: nodeId, session_id: sessionId, cause, reason: input.host ?? null } as const
   await recordTransition(trx, { ...change, axis: 'slot', from_state: pair?.state ?? null, to_state: slot.state })
   if (healthBefore !== input.healthState) {
     await recordTransition(trx, { ...change, axis: 'liveness', from_state: healthBefore, to_state: input.healthState })
   }
-  return answer(slot)
+  const cloneHosts = displaced && (await raiseCloneAlarm(trx, displaced))
+  return { answer: answer(slot), displaced: displaced !== undefined, cloneHosts }
 }
 
 const attachRevoked = (nodeId: string, sessionId: string): SondeError =>

@@ -13,10 +13,10 @@ import {
   lockPair,
   readActiveSession,
   readFloor,
-  recordTransition,
   writeCapabilities,
   type Attachment,
 } from './store.ts'
+import { recordTransition } from './store-history.ts'
 
 interface Updating {
   resources: Resources

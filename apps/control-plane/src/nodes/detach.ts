@@ -3,9 +3,10 @@ import { inTransaction } from '@sonde/database'
 import type { Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { readAccess } from '../sessions/index.ts'
+import { finishSlot } from './finish-slot.ts'
 import { permissionDenied } from './refusal.ts'
 import { slotTransition } from './slot.ts'
-import { endPresence, endSlot, lockNode, lockPair, readActiveSession, recordTransition } from './store.ts'
+import { lockNode, lockPair, readActiveSession } from './store.ts'
 
 /**
  * Ends the node's active slot, in whatever state the owner's membership is. Idempotent, and without effect for a call
@@ -37,19 +38,6 @@ export const detach = ({
     if (input.epoch !== undefined && input.epoch !== slot.epoch) return null
     const outcome = slotTransition(slot.state, 'detach')
     if (outcome.kind !== 'to') return null
-
-    await endSlot(trx, slot.id, input.reason)
-    const healthBefore = await endPresence(trx, nodeId, slot.id)
-    const change = {
-      node_id: nodeId,
-      session_id: sessionId,
-      cause: 'detach',
-      to_state: 'offline',
-      reason: input.reason ?? null,
-    } as const
-    await recordTransition(trx, { ...change, axis: 'slot', from_state: slot.state })
-    if (healthBefore && healthBefore !== 'offline') {
-      await recordTransition(trx, { ...change, axis: 'liveness', from_state: healthBefore })
-    }
+    await finishSlot(trx, slot, { state: 'offline', cause: 'detach', reason: input.reason })
     return null
   })

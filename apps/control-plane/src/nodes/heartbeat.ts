@@ -5,6 +5,7 @@ import type { Resources } from '../core/resources.ts'
 import { isReadOnly } from './floor.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { fenced, permissionDenied } from './refusal.ts'
+import { drainModeOf } from './scheduling.ts'
 import { readRefusalCauses, writeBeats, type AcceptedBeat, type Beat, type RefusalCause } from './store-beats.ts'
 
 /** A row that changed under the statement is judged again; a third miss in a row would need a third writer in 10 ms. */
@@ -42,7 +43,8 @@ export const heartbeat = async ({
     throw cause === 'fenced' ? fenced(nodeId) : permissionDenied()
   }
   resources.metrics.heartbeats.inc({ outcome: 'accepted' })
-  const { state, epoch, clientVersion, floor } = verdict.beat
+  const { state, epoch, clientVersion, floor, marks, now } = verdict.beat
+  const drain = drainModeOf(marks, now)
   return {
     state,
     liveness: healthState,
@@ -50,6 +52,7 @@ export const heartbeat = async ({
     epoch,
     nextHeartbeatMs: resources.config.liveness.heartbeatMs,
     creditBytes: CAPTURE_LIMITS.creditBytes,
+    ...(drain && { drain }),
   }
 }
 

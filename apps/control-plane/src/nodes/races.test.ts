@@ -7,7 +7,7 @@ import { makePerson, makeSession, serverTest } from '../../test/support.ts'
 serverTest(
   '32 clients that attach the same nodes to one session see no false conflict',
   async ({ database, databaseUrl, server }) => {
-    await using second = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: '60000' } })
+    await using second = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: 'off' } })
     const owner = await makePerson(database)
     const sessionId = await makeSession(database, owner)
     const outcomes = new Map<number, number>()

@@ -11,9 +11,11 @@ import { z } from 'zod'
 import type { Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { floorVerdict } from './floor.ts'
-import { livenessOf } from './liveness.ts'
+import { hostsOf } from './clone-alarm.ts'
+import { livenessHeld, livenessOf } from './liveness.ts'
 import { permissionDenied } from './refusal.ts'
 import { blockersOf } from './schedulable.ts'
+import { schedulingOf, shownMarks } from './scheduling.ts'
 import { readRoster, type RosterCursor, type RosterRow } from './store-roster.ts'
 
 /**
@@ -57,15 +59,17 @@ const parseCursor = (cursor: string): RosterCursor => {
   return { attachedAtUs: Number(attachedAtUs), attachmentId }
 }
 
-/** The stored verdict and the derived one stand side by side, and neither replaces the other (I-003-10). */
-const toNode = (row: RosterRow, settings: LivenessSettings): RosterNode => {
+/** A row as the wire shows it. The stored verdict and the derived one stand side by side, and neither replaces the other (I-003-10). */
+export const toNode = (row: RosterRow, settings: LivenessSettings): RosterNode => {
   const { nodeId, participantId, attachmentId, state, epoch, clientVersion, declared } = row
   const ended = !ACTIVE_STATES.some((active) => active === state)
-  const liveness = livenessOf({ ageMs: row.ageMs, reported: row.reported, ended }, settings)
+  const facts = { ...row, ended }
+  const liveness = livenessOf(facts, settings)
   const verdict = floorVerdict(clientVersion, row.floor)
   const readOnly = verdict !== 'open'
   const ownerActive = row.ownerState === 'active' && row.ownerRole !== null && mayDo(row.ownerRole, 'node.attach')
-  const blockers = blockersOf({ state, liveness, readOnly, declared, ownerActive })
+  const scheduling = schedulingOf(row)
+  const blockers = blockersOf({ state, liveness, readOnly, declared, ownerActive, scheduling })
   const lastHeartbeatAt = ended ? row.finalHeartbeatAt : row.lastHeartbeatAt
   return {
     nodeId,
@@ -74,6 +78,7 @@ const toNode = (row: RosterRow, settings: LivenessSettings): RosterNode => {
     state,
     healthState: row.healthState,
     liveness,
+    livenessHeld: livenessHeld(facts, settings),
     lastHeartbeatAt: lastHeartbeatAt?.toISOString() ?? null,
     readOnly,
     versionMalformed: floorVerdict(clientVersion, null) === 'version_malformed',
@@ -83,6 +88,9 @@ const toNode = (row: RosterRow, settings: LivenessSettings): RosterNode => {
     lastAttachedAt: row.lastAttachedAt.toISOString(),
     endedAt: row.endedAt?.toISOString() ?? null,
     epoch,
+    host: row.host,
+    cloneAlarm: row.clonesAt ? { hosts: hostsOf(row.clones), at: row.clonesAt.toISOString() } : null,
+    ...shownMarks(row, row.now),
     access: ownerActive ? 'ok' : 'owner_inactive',
     schedulable: blockers.length === 0,
     blockers,

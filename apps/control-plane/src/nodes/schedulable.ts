@@ -1,4 +1,4 @@
-import { Blocker, type AttachmentState, type Liveness } from '@sonde/contracts'
+import { Blocker, Scheduling, type AttachmentState, type Liveness } from '@sonde/contracts'
 
 /** What decides whether a node may be given new work. */
 export interface SchedulingFacts {
@@ -9,6 +9,7 @@ export interface SchedulingFacts {
   declared: boolean
   /** Whether the owner has an active membership of a role that may attach. */
   ownerActive: boolean
+  scheduling: Scheduling
 }
 
 /** Why a node may not be given new work, in a fixed order; none means that it is schedulable. */
@@ -19,6 +20,8 @@ export const blockersOf = (facts: SchedulingFacts): Blocker[] => {
     [facts.readOnly, Blocker.readOnly],
     [!facts.declared, Blocker.notDeclared],
     [!facts.ownerActive, Blocker.ownerInactive],
+    [facts.scheduling !== Scheduling.open, Blocker.cordoned],
+    [facts.scheduling === Scheduling.draining, Blocker.draining],
   ]
   return found.filter(([blocked]) => blocked).map(([, blocker]) => blocker)
 }

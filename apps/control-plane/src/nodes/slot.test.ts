@@ -9,6 +9,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'refused not_active',
     report_online_undeclared: 'refused not_active',
     detach: 'stay',
+    revoke: 'stay',
+    reap: 'stay',
   },
   registering: {
     attach: 'registering',
@@ -17,6 +19,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'online',
     report_online_undeclared: 'refused not_declared',
     detach: 'offline',
+    revoke: 'revoked',
+    reap: 'offline',
   },
   online: {
     attach: 'registering',
@@ -25,6 +29,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'stay',
     report_online_undeclared: 'refused not_declared',
     detach: 'offline',
+    revoke: 'revoked',
+    reap: 'offline',
   },
   degraded: {
     attach: 'registering',
@@ -33,6 +39,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'online',
     report_online_undeclared: 'refused not_declared',
     detach: 'offline',
+    revoke: 'revoked',
+    reap: 'offline',
   },
   offline: {
     attach: 'registering',
@@ -41,6 +49,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'refused not_active',
     report_online_undeclared: 'refused not_active',
     detach: 'stay',
+    revoke: 'revoked',
+    reap: 'stay',
   },
   revoked: {
     attach: 'refused revoked',
@@ -49,6 +59,8 @@ const EXPECTED: Record<SlotState, Record<SlotEvent, string>> = {
     report_online_declared: 'refused not_active',
     report_online_undeclared: 'refused not_active',
     detach: 'stay',
+    revoke: 'stay',
+    reap: 'stay',
   },
 }
 

@@ -5,7 +5,8 @@ export type SlotState = AttachmentState | 'none'
 
 /**
  * What may happen to a slot. A `replay` is an attach by the incarnation that holds it already. The two reports of health
- * online differ in whether an earlier call of this incarnation declared its capabilities (I-003-2).
+ * online differ in whether an earlier call of this incarnation declared its capabilities (I-003-2). `reap` is the end of a
+ * slot whose node was silent for hours.
  */
 export type SlotEvent =
   | 'attach'
@@ -14,6 +15,8 @@ export type SlotEvent =
   | 'report_online_declared'
   | 'report_online_undeclared'
   | 'detach'
+  | 'revoke'
+  | 'reap'
 
 /** `stay` answers the current state and writes no new one. */
 export type SlotOutcome =
@@ -26,13 +29,13 @@ const refused = (reason: 'revoked' | 'not_active' | 'not_declared'): SlotOutcome
 const STAY: SlotOutcome = { kind: 'stay' }
 
 /**
- * | from        | attach      | replay  | report degraded | report online         | detach  |
- * | none        | registering | same    | refused         | refused               | stays   |
- * | registering | registering | stays   | degraded        | online, once declared | offline |
- * | online      | registering | stays   | degraded        | stays, once declared  | offline |
- * | degraded    | registering | stays   | stays           | online, once declared | offline |
- * | offline     | registering | same    | refused         | refused               | stays   |
- * | revoked     | refused     | refused | refused         | refused               | stays   |
+ * | from        | attach      | replay  | report degraded | report online         | detach  | revoke  | reap    |
+ * | none        | registering | same    | refused         | refused               | stays   | stays   | stays   |
+ * | registering | registering | stays   | degraded        | online, once declared | offline | revoked | offline |
+ * | online      | registering | stays   | degraded        | stays, once declared  | offline | revoked | offline |
+ * | degraded    | registering | stays   | stays           | online, once declared | offline | revoked | offline |
+ * | offline     | registering | same    | refused         | refused               | stays   | revoked | stays   |
+ * | revoked     | refused     | refused | refused         | refused               | stays   | stays   | stays   |
  *
  * "same" is as attach: an incarnation that holds no active slot has nothing to replay. Staleness never moves a slot.
  */
@@ -44,6 +47,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: refused('not_active'),
     report_online_undeclared: refused('not_active'),
     detach: STAY,
+    revoke: STAY,
+    reap: STAY,
   },
   registering: {
     attach: to('registering'),
@@ -52,6 +57,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: to('online'),
     report_online_undeclared: refused('not_declared'),
     detach: to('offline'),
+    revoke: to('revoked'),
+    reap: to('offline'),
   },
   online: {
     attach: to('registering'),
@@ -60,6 +67,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: STAY,
     report_online_undeclared: refused('not_declared'),
     detach: to('offline'),
+    revoke: to('revoked'),
+    reap: to('offline'),
   },
   degraded: {
     attach: to('registering'),
@@ -68,6 +77,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: to('online'),
     report_online_undeclared: refused('not_declared'),
     detach: to('offline'),
+    revoke: to('revoked'),
+    reap: to('offline'),
   },
   offline: {
     attach: to('registering'),
@@ -76,6 +87,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: refused('not_active'),
     report_online_undeclared: refused('not_active'),
     detach: STAY,
+    revoke: to('revoked'),
+    reap: STAY,
   },
   revoked: {
     attach: refused('revoked'),
@@ -84,6 +97,8 @@ const TRANSITIONS: Record<SlotState, Record<SlotEvent, SlotOutcome>> = {
     report_online_declared: refused('not_active'),
     report_online_undeclared: refused('not_active'),
     detach: STAY,
+    revoke: STAY,
+    reap: STAY,
   },
 }
 

@@ -1,6 +1,7 @@
 import type { AttachmentState, ReportedHealth } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import { sql, type Kysely } from 'kysely'
+import type { SchedulingMarks } from './scheduling.ts'
 import { ATTACHING_ROLES } from './store-reads.ts'
 
 /** One heartbeat with the identity of its caller. */
@@ -22,6 +23,9 @@ export interface AcceptedBeat {
   epoch: number
   clientVersion: string
   floor: string | null
+  /** The scheduling marks, by the database's clock. */
+  marks: Omit<SchedulingMarks, 'cordoned_at'>
+  now: Date
 }
 
 const beatsTable = (beats: Beat[]) => sql`unnest(
@@ -37,10 +41,10 @@ const beatsTable = (beats: Beat[]) => sql`unnest(
  * that costs no lock on the way of every beat.
  */
 export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: string): Promise<AcceptedBeat[]> => {
-  const { rows } = await sql<AcceptedBeat>`
+  const { rows } = await sql<Omit<AcceptedBeat, 'marks'> & AcceptedBeat['marks']>`
     with accepted as (
       select b.n, b.node_id, b.health, a.id as attachment_id, a.session_id, a.epoch, a.state, a.client_version,
-        s.min_client_version, p.health_state as before
+        s.min_client_version, p.health_state as before, a.drain_requested_at, a.drain_deadline, a.on_deadline
       from ${beatsTable(beats)}
       join runtime_nodes r on r.node_id = b.node_id and r.owner_id = b.caller_id
       join runtime_node_attachments a on a.node_id = b.node_id and a.state in ('registering', 'online', 'degraded')
@@ -57,7 +61,8 @@ export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: s
       select distinct on (node_id) * from accepted order by node_id, n desc
     ), written as (
       update runtime_node_presence p
-      set last_heartbeat_at = now(), reported_health = l.health, health_state = l.health, replica_id = ${replicaId}
+      set last_heartbeat_at = now(), reported_health = l.health, health_state = l.health, replica_id = ${replicaId},
+        held_since = null
       from latest l
       where p.node_id = l.node_id and p.attachment_id = l.attachment_id and p.epoch = l.epoch
         and p.health_state = l.before and p.replica_id is not null
@@ -69,9 +74,13 @@ export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: s
       where l.before <> l.health
     )
     select (a.n - 1)::int as at, w.node_id is not null as written, a.state, a.epoch,
-      a.client_version as "clientVersion", a.min_client_version as floor
+      a.client_version as "clientVersion", a.min_client_version as floor,
+      a.drain_requested_at, a.drain_deadline, a.on_deadline, now() as now
     from accepted a left join written w on w.node_id = a.node_id`.execute(db)
-  return rows
+  return rows.map(({ drain_requested_at, drain_deadline, on_deadline, ...beat }) => ({
+    ...beat,
+    marks: { drain_requested_at, drain_deadline, on_deadline },
+  }))
 }
 
 /** Why a beat was refused. The cause is for the log; only the fence is told to the caller. */

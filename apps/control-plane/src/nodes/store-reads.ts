@@ -1,6 +1,15 @@
-import { ACTIVE_STATES, ALLOWED, type AttachmentState, type ReportedHealth, type Role } from '@sonde/contracts'
+import {
+  ACTIVE_STATES,
+  ALLOWED,
+  type AttachmentState,
+  type Liveness,
+  type ReportedHealth,
+  type Role,
+  type Scheduling,
+} from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { schedulingOf } from './scheduling.ts'
 
 export type Db = Kysely<Schema> | Transaction<Schema>
 
@@ -15,6 +24,9 @@ export const beatAgeMs = sql<
   number | null
 >`(extract(epoch from now() - greatest(p.last_heartbeat_at, w.ready_at)) * 1000)::float8`
 
+/** Milliseconds since the sweep ran last, of service state `w`; null when it never did. */
+export const deafMs = sql<number | null>`(extract(epoch from now() - w.last_run_at) * 1000)::float8`
+
 /** An active slot with everything that its verdicts are derived from. */
 export interface ActiveSlot {
   nodeId: string
@@ -27,7 +39,13 @@ export interface ActiveSlot {
   floor: string | null
   capabilities: Record<string, unknown>
   reported: ReportedHealth | null
+  /** The stored verdict. */
+  announced: Liveness | null
+  /** The verdict offline is withheld. */
+  held: boolean
+  scheduling: Scheduling
   ageMs: number | null
+  deafMs: number | null
   ownerActive: boolean
 }
 
@@ -58,17 +76,23 @@ const activeSlots = (db: Db) =>
       's.min_client_version as floor',
       'a.capabilities',
       'p.reported_health as reported',
+      'p.health_state as announced',
+      eb('p.held_since', 'is not', null).$castTo<boolean>().as('held'),
+      'a.cordoned_at',
+      'a.drain_requested_at',
       beatAgeMs.as('ageMs'),
+      deafMs.as('deafMs'),
       eb('m.role', 'is not', null).$castTo<boolean>().as('ownerActive'),
     ])
 
 /** The active slots of some nodes. */
-export const readActiveSlots = (db: Db, nodeIds: string[]): Promise<ActiveSlot[]> =>
-  nodeIds.length === 0
-    ? Promise.resolve([])
-    : activeSlots(db)
-        .where('a.node_id', '=', sql<string>`any(${nodeIds})`)
-        .execute()
+export const readActiveSlots = async (db: Db, nodeIds: string[]): Promise<ActiveSlot[]> => {
+  if (nodeIds.length === 0) return []
+  const rows = await activeSlots(db)
+    .where('a.node_id', '=', sql<string>`any(${nodeIds})`)
+    .execute()
+  return rows.map((row) => ({ ...row, scheduling: schedulingOf(row) }))
+}
 
 /** What may be said to a caller about one of its own nodes; undefined for an unknown node and for another's. */
 export const readOwnNode = async (

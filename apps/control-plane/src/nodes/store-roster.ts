@@ -1,6 +1,8 @@
 import type { AttachmentState, Liveness, MembershipState, ReportedHealth, Role } from '@sonde/contracts'
 import { sql } from 'kysely'
-import { beatAgeMs, SWEEPER, type Db } from './store-reads.ts'
+import { ALARM_MS } from './clone-alarm.ts'
+import type { SchedulingMarks } from './scheduling.ts'
+import { beatAgeMs, deafMs, SWEEPER, type Db } from './store-reads.ts'
 
 /** Where a page of the roster ends: microseconds since 1970 of the first attach, and the attachment. */
 export interface RosterCursor {
@@ -13,11 +15,13 @@ export interface RosterQuery {
   callerId: string
   includeEnded: boolean
   limit: number
-  after: RosterCursor | undefined
+  after?: RosterCursor | undefined
+  /** This node only. */
+  nodeId?: string
 }
 
 /** An attachment as the roster needs it. */
-export interface RosterRow {
+export interface RosterRow extends SchedulingMarks {
   attachmentId: string
   nodeId: string
   participantId: string
@@ -36,6 +40,14 @@ export interface RosterRow {
   healthState: Liveness | null
   reported: ReportedHealth | null
   ageMs: number | null
+  deafMs: number | null
+  held: boolean
+  host: string | null
+  /** The clone alarm that stands: when it was raised, and its hosts as stored. */
+  clonesAt: Date | null
+  clones: string | null
+  /** The database's clock. */
+  now: Date
   ownerState: MembershipState | null
   ownerRole: Role | null
 }
@@ -55,7 +67,9 @@ export const readRoster = async (db: Db, query: RosterQuery): Promise<RosterRow[
       (extract(epoch from a.attached_at) * 1000000)::bigint as "attachedAtUs",
       a.last_attached_at as "lastAttachedAt", a.ended_at as "endedAt", a.final_heartbeat_at as "finalHeartbeatAt",
       p.last_heartbeat_at as "lastHeartbeatAt", p.health_state as "healthState", p.reported_health as reported,
-      ${beatAgeMs} as "ageMs", o.state as "ownerState", o.role as "ownerRole"
+      ${beatAgeMs} as "ageMs", ${deafMs} as "deafMs", p.held_since is not null as held, a.host, a.cordoned_at,
+      a.drain_requested_at, a.drain_deadline, a.on_deadline, c.at as "clonesAt", c.reason as clones, now() as now,
+      o.state as "ownerState", o.role as "ownerRole"
     from session_memberships m
     join sessions s on s.id = m.session_id
     left join runtime_node_attachments a on a.session_id = m.session_id
@@ -64,6 +78,13 @@ export const readRoster = async (db: Db, query: RosterQuery): Promise<RosterRow[
       and (${query.after === undefined} or (a.attached_at, a.id) >
         (timestamptz 'epoch' + ${query.after?.attachedAtUs ?? 0} * interval '1 microsecond',
           ${query.after?.attachmentId ?? null}::uuid))
+      and (${query.nodeId ?? null}::text is null or a.node_id = ${query.nodeId ?? null})
+    left join lateral (
+      select t.at, t.reason from runtime_node_transitions t
+      where t.node_id = a.node_id and t.session_id = a.session_id and t.cause = 'clone_alarm'
+        and t.at > now() - ${ALARM_MS} * interval '1 millisecond'
+      order by t.id desc limit 1
+    ) c on true
     left join runtime_node_presence p on p.node_id = a.node_id and p.attachment_id = a.id
     left join session_memberships o on o.session_id = a.session_id and o.participant_id = a.participant_id
     left join service_state w on w.name = ${SWEEPER}

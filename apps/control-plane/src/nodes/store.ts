@@ -1,7 +1,6 @@
 import { ACTIVE_STATES, type AttachmentState, type ReportedHealth } from '@sonde/contracts'
-import type { RuntimeNodeTransitions, Schema } from '@sonde/database'
-import { sql, type Insertable, type Selectable, type Transaction } from 'kysely'
-import type { RuntimeNodeAttachments } from '@sonde/database'
+import type { RuntimeNodeAttachments, Schema } from '@sonde/database'
+import { sql, type Selectable, type Transaction } from 'kysely'
 
 type Trx = Transaction<Schema>
 
@@ -77,8 +76,8 @@ export const readActiveSession = async (trx: Trx, nodeId: string): Promise<strin
 }
 
 /**
- * Takes the slot for a new incarnation. Owner and first attach stay as they are; a revoked or another's row is left
- * alone, and undefined is answered.
+ * Takes the slot for a new incarnation. Owner, first attach and scheduling marks stay as they are; a revoked or
+ * another's row is left alone, and undefined is answered.
  */
 export const upsertAttachment = (
   trx: Trx,
@@ -90,6 +89,7 @@ export const upsertAttachment = (
     instanceId: string | undefined
     capabilities: Record<string, unknown>
     clientVersion: string
+    host: string | undefined
   },
 ): Promise<Attachment | undefined> =>
   trx
@@ -102,6 +102,7 @@ export const upsertAttachment = (
       instance_id: slot.instanceId ?? null,
       capabilities: JSON.stringify(slot.capabilities),
       client_version: slot.clientVersion,
+      host: slot.host ?? null,
     })
     .onConflict((conflict) =>
       conflict
@@ -114,6 +115,7 @@ export const upsertAttachment = (
           capabilities: eb.ref('excluded.capabilities'),
           capabilities_revision: sql`runtime_node_attachments.capabilities_revision + 1`,
           client_version: eb.ref('excluded.client_version'),
+          host: eb.ref('excluded.host'),
           last_attached_at: sql`now()`,
           updated_at: sql`now()`,
           ended_at: null,
@@ -144,6 +146,7 @@ export const writeFirstBeat = async (
     reported_health: beat.health,
     health_state: beat.health,
     replica_id: beat.replicaId,
+    held_since: null,
   }
   await trx
     .insertInto('runtime_node_presence')
@@ -153,23 +156,34 @@ export const writeFirstBeat = async (
   return before?.health_state ?? null
 }
 
-/** Ends an active slot and freezes its last beat, which is what an ended attachment shows. */
-export const endSlot = async (trx: Trx, attachmentId: string, reason: string | undefined): Promise<void> => {
+/**
+ * Ends a slot. One that was active freezes its last beat, which is what an ended attachment shows, and its drain is over.
+ */
+export const endSlot = async (
+  trx: Trx,
+  slot: Attachment,
+  end: { state: 'offline' | 'revoked'; reason: string | null },
+): Promise<void> => {
   await trx
     .updateTable('runtime_node_attachments as a')
     .set((eb) => ({
-      state: 'offline',
+      state: end.state,
       ended_at: sql`now()`,
       updated_at: sql`now()`,
-      end_reason: reason ?? null,
-      final_heartbeat_at: eb
-        .selectFrom('runtime_node_presence as p')
-        .select('p.last_heartbeat_at')
-        .whereRef('p.attachment_id', '=', 'a.id')
-        .whereRef('p.node_id', '=', 'a.node_id'),
+      end_reason: end.reason,
+      drain_requested_at: null,
+      drain_deadline: null,
+      on_deadline: null,
+      final_heartbeat_at: eb.fn.coalesce(
+        'a.final_heartbeat_at',
+        eb
+          .selectFrom('runtime_node_presence as p')
+          .select('p.last_heartbeat_at')
+          .whereRef('p.attachment_id', '=', 'a.id')
+          .whereRef('p.node_id', '=', 'a.node_id'),
+      ),
     }))
-    .where('a.id', '=', attachmentId)
-    .where('a.state', 'in', ACTIVE_STATES)
+    .where('a.id', '=', slot.id)
     .execute()
 }
 
@@ -192,7 +206,7 @@ export const endPresence = async (
   if (!before) return undefined
   await trx
     .updateTable('runtime_node_presence')
-    .set({ health_state: 'offline', replica_id: null })
+    .set({ health_state: 'offline', replica_id: null, held_since: null })
     .where('node_id', '=', nodeId)
     .execute()
   return before.health_state
@@ -230,11 +244,3 @@ export const writeCapabilities = (
     .where('id', '=', attachmentId)
     .returningAll()
     .executeTakeFirstOrThrow()
-
-/** Appends to the history, in the transaction that makes the change. */
-export const recordTransition = async (
-  trx: Trx,
-  transition: Omit<Insertable<RuntimeNodeTransitions>, 'at'>,
-): Promise<void> => {
-  await trx.insertInto('runtime_node_transitions').values(transition).execute()
-}

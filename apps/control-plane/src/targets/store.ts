@@ -1,6 +1,7 @@
 import type { DeclaredTarget, Target } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import { sql, type Kysely, type Transaction } from 'kysely'
+import type { ReachedPrimary } from '../nodes/index.ts'
 
 type Db = Kysely<Schema> | Transaction<Schema>
 
@@ -205,4 +206,17 @@ export const listClusters = async (db: Db, sessionId: string, clusterId?: string
     id: row.id,
     discovery: { ok: row.discovery_ok, at: row.discovered_at.toISOString(), error: row.discovery_error },
   }))
+}
+
+/** The primaries of a session that a node reaches, each with every node that does. */
+export const primariesOf = async (
+  db: Db,
+  { sessionId, nodeId }: { sessionId: string; nodeId: string },
+): Promise<ReachedPrimary[]> => {
+  const rows = await targetsOf(db, sessionId)
+    .innerJoin('node_targets as own', 'own.target_id', 't.id')
+    .where('own.node_id', '=', nodeId)
+    .where('t.role', '=', 'primary')
+    .execute()
+  return rows.map((row) => ({ targetId: row.id, host: row.host, port: row.port, nodeIds: row.node_ids }))
 }

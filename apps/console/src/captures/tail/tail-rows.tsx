@@ -109,6 +109,7 @@ interface LineProps {
 const Line = ({ row, capture, isChosen, onChoose }: LineProps) => {
   const { verb, args, db, source, error } = parseRow(row)
   const label = labelOf(capture, row)
+  const time = formatEventTime(row.eventUs)
   return (
     <button
       type="button"
@@ -117,9 +118,12 @@ const Line = ({ row, capture, isChosen, onChoose }: LineProps) => {
       aria-pressed={isChosen}
       onClick={() => onChoose(isChosen ? null : row)}
     >
-      <span className="line-time">{formatEventTime(row.eventUs)}</span>
+      <span className="line-time">
+        {time.slice(0, 8)}
+        <span className="wide">{time.slice(8)}</span>
+      </span>
       <span className={`line-segment segment-label ${segmentClass(row.segmentNo)}`} title={label}>
-        {row.segmentNo} {label}
+        {row.segmentNo} <span className="wide">{label}</span>
       </span>
       <span className="line-client" title={source}>
         {source}

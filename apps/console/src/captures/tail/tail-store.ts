@@ -1,4 +1,4 @@
-import type { Capture, TailEvent, TailRow } from '@sonde/contracts'
+import type { Capture, Segment, TailEvent, TailRow } from '@sonde/contracts'
 import { callErrorOf, type CallError } from '../../call-error.ts'
 import { createStore, type Store } from '../../ui/store.ts'
 import { isTailOver, nextTailStatus, type TailSignal, type TailStatus } from './tail-status.ts'
@@ -28,18 +28,19 @@ export interface TailHandlers {
 
 export interface TailOptions {
   /** Subscribes from a cursor, or from where the server begins. */
-  open(cursor: string | undefined, handlers: TailHandlers): { unsubscribe(): void }
+  open: (cursor: string | undefined, handlers: TailHandlers) => { unsubscribe(): void }
   /** Runs `flush` with the next animation frame. */
-  onFrame(flush: () => void): void
+  onFrame: (flush: () => void) => void
+  onSegment?: (segment: Segment) => void
   /** The final row, which ends the tail. */
   onEnd?: (capture: Capture) => void
 }
 
 export interface Tail {
   readonly view: Store<TailView>
-  pause(): void
-  resume(): void
-  close(): void
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly close: () => void
 }
 
 const EMPTY: TailView = { status: 'connecting', rows: [], received: 0, trimmed: 0, error: undefined }
@@ -49,7 +50,7 @@ const EMPTY: TailView = { status: 'connecting', rows: [], received: 0, trimmed: 
  * frame is bounded too, so a page in the background grows no more than one that is looked at. Pausing unsubscribes and keeps
  * the cursor: the server holds nothing, and nothing is lost.
  */
-export const openTail = ({ open, onFrame, onEnd }: TailOptions): Tail => {
+export const openTail = ({ open, onFrame, onSegment, onEnd }: TailOptions): Tail => {
   const view = createStore(EMPTY)
   let status: TailStatus = 'connecting'
   let error: CallError | undefined
@@ -92,7 +93,7 @@ export const openTail = ({ open, onFrame, onEnd }: TailOptions): Tail => {
         if (waiting.length > 2 * TAIL_ROWS) waiting = waiting.slice(-TAIL_ROWS)
         return ask()
       case 'segment':
-        return
+        return onSegment?.(event.segment)
       case 'capture_ended':
       case 'history_complete':
         take(event.kind)

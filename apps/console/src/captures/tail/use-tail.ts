@@ -3,7 +3,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import type { LiveConnection } from '../../api.ts'
 import { useLive } from '../../live-context.ts'
-import { keepCapture } from '../queries.ts'
+import { keepCapture, keepSegment } from '../queries.ts'
 import { openTail, type Tail, type TailOptions } from './tail-store.ts'
 
 const subscribeTo =
@@ -30,6 +30,7 @@ export const useTail = (captureId: string): Tail | null => {
     const opened = openTail({
       open: subscribeTo(live, captureId),
       onFrame: (flush) => void requestAnimationFrame(flush),
+      onSegment: (segment) => keepSegment(client, captureId, segment),
       onEnd: (capture: Capture) => keepCapture(client, capture),
     })
     setTail(opened)

@@ -1,0 +1,74 @@
+import { callErrorOf } from '@sonde/client'
+import type { Clock } from '@sonde/contracts'
+import { fullJitterMs } from './backoff.ts'
+import { failureOf, isAboutSlot, pause } from './call.ts'
+import { plainErrorOf, type FromLane, type LaneCall, type LaneResults } from './lane-messages.ts'
+import type { NodeCalls } from './node-calls.ts'
+import type { TargetDeclaration } from './target-declaration.ts'
+
+export interface LaneCallsOptions {
+  calls: NodeCalls
+  targets: TargetDeclaration
+  /** The epoch to call in. Throws `SondeError` while there is none. */
+  attachedEpoch: () => number
+  /** Aborts when no call will be made any more; its reason is a `SondeError`. */
+  signal: AbortSignal
+  clock: Clock
+  random: () => number
+  onDoubt: () => void
+  tell: (message: FromLane) => void
+}
+
+/** The longest wait before a manifest is sent again, in milliseconds. */
+const MANIFEST_CAP_MS = 5_000
+
+/** Makes the daemon's calls in whatever epoch the lane is, and tells the outcome of each by its id. */
+export const createLaneCalls = (options: LaneCallsOptions) => {
+  const { calls, targets, attachedEpoch, signal, clock, random, onDoubt, tell } = options
+
+  const attached = async <T>(call: (epoch: number) => Promise<T>): Promise<T> => {
+    try {
+      return await call(attachedEpoch())
+    } catch (thrown) {
+      const error = callErrorOf(thrown)
+      if (isAboutSlot(error)) onDoubt()
+      throw error
+    }
+  }
+
+  /** Until it is answered, refused, or the node has ended. */
+  const manifest = async ({ segment }: Extract<LaneCall, { kind: 'manifest' }>): Promise<LaneResults['manifest']> => {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await attached((epoch) => calls.manifest(epoch, segment))
+      } catch (thrown) {
+        signal.throwIfAborted()
+        const error = callErrorOf(thrown)
+        if (failureOf(error) !== 'transport' && !isAboutSlot(error)) throw error
+        await pause(clock, fullJitterMs({ attempt, random, capMs: MANIFEST_CAP_MS }), signal)
+      }
+    }
+  }
+
+  const resultOf = async (call: LaneCall): Promise<LaneResults[LaneCall['kind']]> => {
+    switch (call.kind) {
+      case 'declareTargets':
+        return targets.set(call.list)
+      case 'report':
+        await attached((epoch) => calls.report(epoch, call.segments))
+        return null
+      case 'manifest':
+        return manifest(call)
+    }
+  }
+
+  return {
+    run: async (id: number, call: LaneCall): Promise<void> => {
+      try {
+        tell({ kind: 'outcome', id, outcome: { kind: 'done', value: await resultOf(call) } })
+      } catch (thrown) {
+        tell({ kind: 'outcome', id, outcome: { kind: 'failed', error: plainErrorOf(callErrorOf(thrown)) } })
+      }
+    },
+  }
+}
