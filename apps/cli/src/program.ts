@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addCaptureCommands } from './capture.ts'
+import { addConsoleCommand } from './console.ts'
 import { addDaemonCommand } from './daemon.ts'
 import { addExportCommand } from './export.ts'
 import { addMigrateCommand } from './migrate.ts'
@@ -43,6 +44,7 @@ export const createProgram = (): Command => {
   addCaptureCommands(program)
   addTailCommand(program)
   addExportCommand(program)
+  addConsoleCommand(program)
   addDaemonCommand(program)
   return program
 }

@@ -21,7 +21,9 @@ const environmentSchema = z.object({
   SONDE_DEGRADED_AFTER_MS: integer(100, 3_600_000, LIVENESS_DEFAULTS.degradedAfterMs),
   SONDE_OFFLINE_AFTER_MS: integer(200, 3_600_000, LIVENESS_DEFAULTS.offlineAfterMs),
   /** `off`: this process announces nothing. Only where another one does, and in tests. */
-  SONDE_SWEEP_MS: z.union([z.literal('off'), integer(20, 60_000, 5_000)], 'must be "off" or 20 to 60000').default(5_000),
+  SONDE_SWEEP_MS: z
+    .union([z.literal('off'), integer(20, 60_000, 5_000)], 'must be "off" or 20 to 60000')
+    .default(5_000),
   /** Silence of more than this part of the live nodes, in percent, and of at least so many, is no verdict at first. */
   SONDE_BREAKER_PERCENT: integer(1, 100, LIVENESS_DEFAULTS.breaker.share * 100),
   SONDE_BREAKER_NODES: integer(1, 1_000_000, LIVENESS_DEFAULTS.breaker.nodes),

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { LIVENESS_DEFAULTS, newId, type ReportedHealth } from '@sonde/contracts'
+import { LIVENESS_DEFAULTS, newId, type LivenessSettings, type ReportedHealth } from '@sonde/contracts'
 import type { Database, Schema } from '@sonde/database'
 import { poll } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { pino } from 'pino'
-import { createMetrics } from '../src/core/metrics.ts'
+import { createMetrics, type Metrics } from '../src/core/metrics.ts'
 import { sweepStaleness, type Sweep } from '../src/nodes/sweep.ts'
 import { makePerson, makeSession } from './support.ts'
 
@@ -49,13 +49,23 @@ export const announcedOf = async (db: Db, nodeId: string): Promise<string> => {
   return (await query.executeTakeFirstOrThrow()).health_state
 }
 
-/** One sweep at the default limits, outside of any control plane. */
-export const sweepOnce = ({ db }: Database): Promise<Sweep> =>
+/** Default limits without the breaker, which would hold the verdicts of a test that has only silent nodes. */
+export const UNBROKEN: LivenessSettings = {
+  ...LIVENESS_DEFAULTS,
+  breaker: { ...LIVENESS_DEFAULTS.breaker, nodes: Number.MAX_SAFE_INTEGER },
+}
+
+/** One sweep outside of any control plane. */
+export const sweepOnce = (
+  { db }: Database,
+  liveness: LivenessSettings = UNBROKEN,
+  metrics: Metrics = createMetrics(),
+): Promise<Sweep> =>
   sweepStaleness({
     db,
     log: pino({ level: 'silent' }),
-    metrics: createMetrics(),
-    config: { liveness: LIVENESS_DEFAULTS },
+    metrics,
+    config: { liveness },
   })
 
 /** Runs in a transaction, in which `now()` stands still, and rolls it back. */

@@ -19,7 +19,7 @@ export interface Answer {
   error: WireError | undefined
 }
 
-/** `dbTest` with a control plane in a process of its own, whose sweep runs only once, at its start. */
+/** `dbTest` with a control plane in a process of its own that does not sweep. */
 export const serverTest = dbTest.extend('server', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
   const server = await startControlPlane({ databaseUrl, env: { SONDE_SWEEP_MS: 'off' } })
   onCleanup(() => server[Symbol.asyncDispose]())

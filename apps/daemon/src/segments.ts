@@ -16,7 +16,7 @@ export interface SegmentRef {
 }
 
 export interface SegmentsOptions {
-  find: (targetId: string) => ReadableTarget | undefined
+  find: (targetId: string) => Promise<ReadableTarget | undefined>
   shipper: Shipper
   report: (segments: SegmentProgress[]) => Promise<void>
   /** Tries until the control plane has answered. */
@@ -131,7 +131,7 @@ export class Segments implements Disposable {
     const { find, clock, log, shipper, sourceEnded } = this.#options
     const refusal = refusalOf(command)
     if (refusal !== null) return refusal
-    const target = find(command.targetId)
+    const target = await find(command.targetId)
     if (target === undefined) return refused('monitor_open_failed', 'this node does not read that target')
     const segment = new Segment({
       command,

@@ -17,6 +17,9 @@ const REFRESH_MS = 30_000
 const REFRESH_UNHEALTHY_MS = 5_000
 /** Declared again after this time, changed or not. */
 const REDECLARE_MS = 60_000
+const DECLARATION_WAIT_MS = 2_000
+/** Lists whose answer may still come. */
+const KEPT_LISTS = 4
 /** Names longer than this make CLIENT LIST unreadable; servers take any length. */
 const MAX_NAME = 200
 
@@ -66,7 +69,9 @@ export class Targets implements Disposable {
   readonly #dialects = new Map<string, Dialect>()
   readonly #cleaned = new Set<string>()
   #discovery: Discovery | undefined
-  readonly #discoveryOf = new WeakMap<TargetList, Discovery>()
+  /** What each list that was declared lately stands for, by its text: a list comes back as a copy. */
+  readonly #discoveryOf = new Map<string, Discovery>()
+  readonly #awaitingDeclaration = new Set<() => void>()
   /** The list declared last. */
   #last: { text: string; atMs: number } | undefined
   #timer: TimerHandle | undefined
@@ -100,15 +105,36 @@ export class Targets implements Disposable {
 
   /** The list was taken; the ids are in its order. */
   declared(list: TargetList, targetIds: readonly string[]): void {
-    const discovery = this.#discoveryOf.get(list)
+    const discovery = this.#discoveryOf.get(JSON.stringify(list))
     if (discovery === undefined) return
     this.#found.clear()
     for (const [index, id] of targetIds.entries()) this.#found.set(id, discovery.targets[index]!)
     this.#forgetMoved()
+    for (const wake of this.#awaitingDeclaration) wake()
   }
 
-  /** The target under that id, if this node reads it. */
-  find(targetId: string): ReadableTarget | undefined {
+  /**
+   * The target under that id, if this node reads it. A command can overtake the answer to the declaration that gave the
+   * target its id, so an unknown id is looked for again once that has come, for 2 s at most.
+   */
+  async find(targetId: string): Promise<ReadableTarget | undefined> {
+    const known = this.#lookUp(targetId)
+    if (known !== undefined) return known
+    await this.#nextDeclaration()
+    return this.#lookUp(targetId)
+  }
+
+  async #nextDeclaration(): Promise<void> {
+    const { clock } = this.#options
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#awaitingDeclaration.add(resolve)
+    const timer = clock.setTimeout(resolve, DECLARATION_WAIT_MS)
+    await promise
+    clock.clearTimeout(timer)
+    this.#awaitingDeclaration.delete(resolve)
+  }
+
+  #lookUp(targetId: string): ReadableTarget | undefined {
     const known = this.#readable.get(targetId)
     if (known !== undefined) return known
     const found = this.#found.get(targetId)
@@ -148,7 +174,9 @@ export class Targets implements Disposable {
     if (!isNew && nowMs - (this.#last?.atMs ?? 0) < REDECLARE_MS) return
     if (isNew) log.info({ targets: targets.map(summarize), clusters: list.clusters }, 'targets found')
     this.#last = { text, atMs: nowMs }
-    this.#discoveryOf.set(list, discovery)
+    this.#discoveryOf.set(JSON.stringify(list), discovery)
+    const [oldest] = this.#discoveryOf.keys()
+    if (this.#discoveryOf.size > KEPT_LISTS && oldest !== undefined) this.#discoveryOf.delete(oldest)
     declare(list)
   }
 

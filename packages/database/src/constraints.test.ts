@@ -156,6 +156,31 @@ dbTest('the version is split into its numbers, in every table that has one', asy
   expect(await floors.where('id', '=', session).execute()).toEqual([{ floor_major: 7, floor_minor: 0 }])
 })
 
+const STATES = ['registering', 'online', 'degraded', 'offline', 'revoked'] as const
+
+dbTest('of all pairs of slot states exactly the impossible ones are refused', async ({ database }) => {
+  const refused: string[] = []
+  for (const from of STATES) {
+    for (const to of STATES) {
+      const { attach, db, node } = await seed(database)
+      await attach({ state: from, declared_at: new Date(0) })
+      const change = db.updateTable('runtime_node_attachments').set({ state: to }).where('node_id', '=', node).execute()
+      const outcome = await refusal(change)
+      if (outcome === 'accepted') continue
+      expect(outcome).toEqual([CHECK, 'runtime_node_attachments_transition_check'])
+      refused.push(`${from} ${to}`)
+    }
+  }
+  expect(refused).toEqual([
+    'offline online',
+    'offline degraded',
+    'revoked registering',
+    'revoked online',
+    'revoked degraded',
+    'revoked offline',
+  ])
+})
+
 dbTest('one node may be attached to two sessions, and only once to each', async ({ database }) => {
   const { attach, session, other } = await seed(database)
   expect(await refusal(attach({ session_id: session, state: 'offline' }))).toBe('accepted')

@@ -5,6 +5,8 @@ import { Interrupted } from '../core/failure.ts'
 import { dataDirOf } from '../core/settings.ts'
 import { formatDuration } from '../print/units.ts'
 import { plainText } from '../print/plain-text.ts'
+import { signInLink } from '../console.ts'
+import { buildConsole } from './build-console.ts'
 import { startChild, type Child } from './child.ts'
 import { prepareDataDir } from './data-dir.ts'
 import { runFirstCapture } from './first-capture.ts'
@@ -84,6 +86,8 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   step('Schema', migrations)
   signal.throwIfAborted()
 
+  const unbuilt = await buildConsole()
+  signal.throwIfAborted()
   const controlPlane = stack.use(startControlPlane(options, store.url))
   const { url } = await controlPlane.message('listening', { signal, timeoutMs: READY_MS })
   if (typeof url !== 'string') throw controlPlane.failure('did not say where it listens')
@@ -93,6 +97,8 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   if (owner.isNew) step('Owner token', `${owner.token}  (shown only now; kept in ${join(dataDir, 'cli.json')})`)
   const connection = stack.use(await connectTo({ url, token: owner.token, session: owner.sessionId }))
   const { sessionId } = owner
+  const { code } = await connection.call((rpc) => rpc.signIn.createCode.mutate())
+  step('Console', unbuilt ?? `${signInLink(url, code)}  (signs in once, within 10 minutes)`)
   const earlier = await connection.call((rpc) => rpc.captures.list.query({ sessionId, limit: 1000 }))
   if (!owner.isNew) step('Data', `kept from before: ${earlier.captures.length} captures`)
 

@@ -55,21 +55,24 @@ placeTest('a locked slot holds off its end until the transaction is over', async
   expect(order).toEqual(['worked', 'ended'])
 })
 
-placeTest('a lease is held by an active slot of that epoch that is not announced offline, or is back', async ({ database, place }) => {
-  await anchor(database, { lastRun: 0, ready: 10_000 })
-  const fresh = await addNode(database.db, place, { ageSeconds: 1 })
-  const late = await addNode(database.db, place, { ageSeconds: 45 })
-  const dead = await addNode(database.db, place, { ageSeconds: 61, announced: 'offline' })
-  const unjudged = await addNode(database.db, place, { ageSeconds: 500, announced: 'degraded' })
-  const back = await addNode(database.db, place, { ageSeconds: 1, announced: 'offline' })
-  const gone = await addNode(database.db, place, { ageSeconds: 1 })
-  await database.db
-    .updateTable('runtime_node_attachments')
-    .set({ state: 'offline' })
-    .where('node_id', '=', gone)
-    .execute()
-  const claims = [fresh, late, dead, unjudged, back, gone, 'node-unknown'].map((nodeId) => ({ nodeId, epoch: 1 }))
-  const holders = await leaseHolders(database.db, [...claims, { nodeId: fresh, epoch: 2 }], LIVENESS_DEFAULTS)
-  expect(holders).toEqual(new Set([fresh, late, unjudged, back].map((nodeId) => `${nodeId}:1`)))
-  expect(await leaseHolders(database.db, [], LIVENESS_DEFAULTS)).toEqual(new Set())
-})
+placeTest(
+  'a lease is held by an active slot of that epoch that is not announced offline, or is back',
+  async ({ database, place }) => {
+    await anchor(database, { lastRun: 0, ready: 10_000 })
+    const fresh = await addNode(database.db, place, { ageSeconds: 1 })
+    const late = await addNode(database.db, place, { ageSeconds: 45 })
+    const dead = await addNode(database.db, place, { ageSeconds: 61, announced: 'offline' })
+    const unjudged = await addNode(database.db, place, { ageSeconds: 500, announced: 'degraded' })
+    const back = await addNode(database.db, place, { ageSeconds: 1, announced: 'offline' })
+    const gone = await addNode(database.db, place, { ageSeconds: 1 })
+    await database.db
+      .updateTable('runtime_node_attachments')
+      .set({ state: 'offline' })
+      .where('node_id', '=', gone)
+      .execute()
+    const claims = [fresh, late, dead, unjudged, back, gone, 'node-unknown'].map((nodeId) => ({ nodeId, epoch: 1 }))
+    const holders = await leaseHolders(database.db, [...claims, { nodeId: fresh, epoch: 2 }], LIVENESS_DEFAULTS)
+    expect(holders).toEqual(new Set([fresh, late, unjudged, back].map((nodeId) => `${nodeId}:1`)))
+    expect(await leaseHolders(database.db, [], LIVENESS_DEFAULTS)).toEqual(new Set())
+  },
+)

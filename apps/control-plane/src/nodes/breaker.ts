@@ -4,7 +4,10 @@ import type { BreakerSettings } from '@sonde/contracts'
  * Nodes that share a way to fail: the whole fleet, those whose beats one replica takes (`null`: none has taken any), and
  * those of one client version.
  */
-export type FleetGroup = { kind: 'fleet' } | { kind: 'replica'; replicaId: string | null } | { kind: 'version'; version: string }
+export type FleetGroup =
+  | { kind: 'fleet' }
+  | { kind: 'replica'; replicaId: string | null }
+  | { kind: 'version'; version: string }
 
 /** How many of a group's live nodes have been silent past the first limit, and are therefore on their way to offline. */
 export interface GroupCount {

@@ -64,7 +64,7 @@ describe('online', () => {
         { from_state: null, to_state: 'registering', cause: 'attach', reason: null },
         { from_state: 'registering', to_state: 'degraded', cause: 'capability_update', reason: 'no monitor' },
         { from_state: 'degraded', to_state: 'online', cause: 'capability_update', reason: null },
-        { from_state: 'online', to_state: 'registering', cause: 'attach', reason: null },
+        { from_state: 'online', to_state: 'registering', cause: 'displace', reason: null },
       ])
     },
   )

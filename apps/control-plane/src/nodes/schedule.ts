@@ -1,10 +1,4 @@
-import {
-  ACTIVE_STATES,
-  SondeError,
-  type CordonInput,
-  type DrainInput,
-  type SchedulingResult,
-} from '@sonde/contracts'
+import { ACTIVE_STATES, SondeError, type CordonInput, type DrainInput, type SchedulingResult } from '@sonde/contracts'
 import { inTransaction, type Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
 import type { Principal } from '../core/authenticate.ts'

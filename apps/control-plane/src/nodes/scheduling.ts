@@ -24,10 +24,7 @@ export const drainModeOf = (marks: Omit<SchedulingMarks, 'cordoned_at'>, now: Da
 }
 
 /** The marks as the wire shows them. */
-export const shownMarks = (
-  marks: SchedulingMarks,
-  now: Date,
-): Pick<SchedulingResult, 'cordonedAt' | 'drain'> => {
+export const shownMarks = (marks: SchedulingMarks, now: Date): Pick<SchedulingResult, 'cordonedAt' | 'drain'> => {
   const { cordoned_at, drain_requested_at, drain_deadline, on_deadline } = marks
   const mode = drainModeOf(marks, now)
   const isDrain = mode !== null && drain_requested_at !== null && drain_deadline !== null && on_deadline !== null

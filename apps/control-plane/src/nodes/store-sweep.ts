@@ -73,7 +73,11 @@ export const countSilence = async (trx: Trx, limits: Limits): Promise<GroupCount
     join runtime_node_attachments a on a.id = p.attachment_id
     where p.health_state <> 'offline'
     group by grouping sets ((), (p.replica_id), (a.client_version))`.execute(trx)
-  return rows.map(({ scope, replicaId, version, live, silent }) => ({ group: groupOf(scope, { replicaId, version }), live, silent }))
+  return rows.map(({ scope, replicaId, version, live, silent }) => ({
+    group: groupOf(scope, { replicaId, version }),
+    live,
+    silent,
+  }))
 }
 
 /** Of two columns, a set bit means "not grouped by": 3 is neither, 1 the first alone, 2 the second alone. */
