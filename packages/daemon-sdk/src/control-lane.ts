@@ -99,7 +99,11 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
     ...shared,
     onDeclared: (event) => emit({ name: 'targetsDeclared', event }),
   })
-  const health = createHealthReport({ ...shared, initial: settings.health, send: calls.reportHealth })
+  const health = createHealthReport({
+    ...shared,
+    initial: settings.health,
+    send: (epoch, next) => calls.reportHealth(epoch, next),
+  })
 
   const track = (call: Promise<void>): void => {
     underway.add(call)

@@ -47,6 +47,7 @@ export const openWorkerLane = (settings: LaneSettings, { onMessage, onFailed }: 
     if (!isClosed) onFailed(failure ?? new Error(`The lane's thread ended with code ${code}.`))
   })
   return {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
     post: (message) => worker.postMessage(message),
     close: async () => {
       isClosed = true

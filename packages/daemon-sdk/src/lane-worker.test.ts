@@ -150,12 +150,11 @@ nodeTest(
         },
         { what: `health ${state}` },
       )
-    started.node.setHealth('degraded', 'the disk of the spool is full')
+    const words = 'the disk of the spool is full'
+    started.node.setHealth('degraded', `${words}\0${'.'.repeat(600)}`)
     expect(await until('degraded')).toMatchObject({ schedulable: false })
     const reasons = database.db.selectFrom('runtime_node_transitions').select('reason').where('axis', '=', 'slot')
-    expect(await reasons.where('to_state', '=', 'degraded').execute()).toEqual([
-      { reason: 'the disk of the spool is full' },
-    ])
+    expect(await reasons.where('to_state', '=', 'degraded').execute()).toEqual([{ reason: words.padEnd(512, '.') }])
     // A new attachment says the same.
     await using owner = createClient({ url: plane.url, token: session.ownerToken })
     await owner.rpc.runtimeNode.detach.mutate({ nodeId: started.nodeId })

@@ -24,6 +24,7 @@ const complain = (stalledMs: number): void => {
   }
 }
 const tell = (message: FromLane): void => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
   owner.postMessage(message)
   if (message.kind !== 'ended') return
   watch[Symbol.dispose]()
@@ -32,7 +33,7 @@ const tell = (message: FromLane): void => {
 
 const watch = createStallWatch({
   clock: systemClock,
-  ping: () => owner.postMessage({ kind: 'ping' } satisfies FromLane),
+  ping: () => tell({ kind: 'ping' }),
   onLong: complain,
   onOver: (stalledMs) => tell({ kind: 'event', name: 'mainLoopStalled', event: { stalledMs: Math.round(stalledMs) } }),
 })

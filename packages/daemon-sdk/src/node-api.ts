@@ -42,7 +42,7 @@ export interface RuntimeNodeOptions {
 /** What a daemon says about itself. */
 export interface NodeHealth {
   state: ReportedHealth
-  /** 1 to 512 characters, for people. */
+  /** For people; the first 512 characters count. */
   reason?: string
 }
 
@@ -55,9 +55,10 @@ export interface RuntimeNodeEvents {
   readOnlyChanged: { readOnly: boolean }
   /** Bytes that may be in flight on the data lane from now on; told with every beat. */
   credit: { creditBytes: number }
+  /** The list is a copy of the one that was given; ids are in its order. */
   targetsDeclared: { list: TargetList; targetIds: string[] }
-  disconnected: Record<never, never>
-  reconnected: Record<never, never>
+  disconnected: Record<string, never>
+  reconnected: Record<string, never>
   /** This thread did not answer for so long, and does again. Beats went on; commands waited. */
   mainLoopStalled: { stalledMs: number }
   /** The lane's thread died. Another one goes on in the same slot after `restartInMs`. */
@@ -67,7 +68,7 @@ export interface RuntimeNodeEvents {
   /** Final: the control plane refuses this node. */
   revoked: { code: SondeError['code']; message: string }
   /** Final: `stop` was called and has ended. */
-  stopped: Record<never, never>
+  stopped: Record<string, never>
 }
 
 /** One daemon's place in its session. */

@@ -28,7 +28,10 @@ nodeTest.for(['worker', 'inline'] as const)(
   'a node with its lane in %s opens no connection before it is started, and none when it is stopped before',
   async (lane) => {
     let connections = 0
-    await using server = createServer(() => (connections += 1))
+    await using server = createServer((socket) => {
+      connections += 1
+      socket.destroy()
+    })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

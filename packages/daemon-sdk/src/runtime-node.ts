@@ -14,6 +14,8 @@ import type { StateName } from './supervisor-types.ts'
 
 /** A lane keeps its own budget; one that does not even answer is given this much more, in milliseconds. */
 const STOP_SLACK_MS = 500
+/** Characters of a reason that the control plane takes. */
+const MOST_WORDS = 512
 
 /**
  * Lives with a control plane: attaches, beats, declares, takes commands, and comes back by itself whatever breaks. All of that
@@ -132,13 +134,14 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
     get state() {
       return state
     },
-    on: events.on,
+    on: (name, listener) => events.on(name, listener),
     start: () => {
       if (!port && !restart && !stopping) open()
     },
     stop: ({ reason: why } = {}) => (stopping ??= stop(why)),
     setHealth: (next, why) => {
-      health = { state: next, ...(why !== undefined && { reason: why }) }
+      const words = why === undefined ? '' : storableWords(why)
+      health = { state: next, ...(words !== '' && { reason: words }) }
       port?.post({ kind: 'health', health })
     },
     declareTargets: (list) => calls.declareTargets(list),
@@ -146,3 +149,6 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
     manifest: (segment) => calls.manifest(segment),
   }
 }
+
+/** A reason is often another program's message: what could not be stored of it is cut, rather than the report refused. */
+const storableWords = (text: string): string => text.replaceAll('\0', '').trim().slice(0, MOST_WORDS).toWellFormed()

@@ -4,9 +4,9 @@ export interface StallWatchOptions {
   clock: Clock
   /** Asks the watched thread for a `pong`. */
   ping: () => void
-  /** The thread has not answered for {@link LONG_STALL_MS}, and still does not; told once in each stall. */
+  /** The thread has not answered for 10 s, and still does not; told once in each stall. */
   onLong: (stalledMs: number) => void
-  /** The thread answers again after it did not for more than {@link STALL_MS}. */
+  /** The thread answers again after it did not for more than 2 s. */
   onOver: (stalledMs: number) => void
 }
 
@@ -17,8 +17,8 @@ export interface StallWatch extends Disposable {
 
 const PING_MS = 1_000
 /** Longer than any pause of a garbage collector, shorter than the wait for a command's answer. */
-export const STALL_MS = 2_000
-export const LONG_STALL_MS = 10_000
+const STALL_MS = 2_000
+const LONG_STALL_MS = 10_000
 
 /** Pings once a second, one ping at a time. Time in which the watching thread itself stood still is not counted. */
 export const createStallWatch = ({ clock, ping, onLong, onOver }: StallWatchOptions): StallWatch => {

@@ -220,7 +220,7 @@ const heard = (before: Attachment, verdict: Verdict): { attachment: Attachment; 
   return { attachment: { ...before, readOnly, heartbeatMs: nextHeartbeatMs, beating: false }, actions }
 }
 
-const beatNow = <S extends Declaring | Running>(state: S, before: SupervisorAction[]): Step => {
+const beatNow = (state: Declaring | Running, before: SupervisorAction[]): Step => {
   const { epoch, heartbeatMs, beating } = state.attachment
   if (beating) return { state, actions: before }
   const timeoutMs = Math.min(BEAT_TIMEOUT_MS, 0.8 * heartbeatMs)
