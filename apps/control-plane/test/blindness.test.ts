@@ -27,8 +27,10 @@ const startScene = async (scope: AsyncDisposableStack, proxied: boolean) => {
   const proxy = scope.use(await startFaultProxy({ host: direct.hostname, port: Number(direct.port) }))
   const through = new URL(created.url)
   through.host = `127.0.0.1:${proxy.port}`
+  // The breaker would hide a guard that fails.
+  const env = { ...SCALED, SONDE_BREAKER_NODES: '1000' }
   const databaseUrl = proxied ? through.href : created.url
-  const server = scope.use(await startControlPlane({ databaseUrl, env: SCALED }))
+  const server = scope.use(await startControlPlane({ databaseUrl, env }))
   const owner = await makePerson(database)
   const sessionId = await makeSession(database, owner)
   const caller = { url: server.url, owner }

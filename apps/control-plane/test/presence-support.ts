@@ -91,13 +91,13 @@ export const anchor = async ({ db }: Database, seconds: { lastRun: number; ready
     .execute()
 }
 
-/** Resolves once a statement in this database waits for a lock. */
-export const waitForLock = ({ db }: Database): Promise<unknown> =>
+/** Resolves once so many statements in this database wait for locks. */
+export const waitForLock = ({ db }: Database, waiting = 1): Promise<unknown> =>
   poll(
     async () => {
       const { rows } = await sql`
         select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
-      return rows.length > 0
+      return rows.length >= waiting
     },
-    { what: 'a statement that waits for a lock' },
+    { what: `${waiting} statements that wait for a lock`, everyMs: 5 },
   )

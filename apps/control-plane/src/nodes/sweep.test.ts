@@ -111,6 +111,42 @@ describe('the guard against its own blindness', () => {
     )
   }
 
+  placeTest('takes a clock that jumped ahead for a pause', async ({ database, place }) => {
+    await anchor(database, { lastRun: 121, ready: 10_000 })
+    const nodeId = await addNode(database.db, place, { ageSeconds: 130 })
+    expect((await sweepOnce(database)).transitions).toEqual([])
+    expect(await announcedOf(database.db, nodeId)).toBe('online')
+  })
+
+  placeTest(
+    'lets nobody hide behind a clock that was set back: times in the future become now',
+    async ({ database, place }) => {
+      await anchor(database, { lastRun: -120, ready: -500 })
+      const dead = await addNode(database.db, place, { ageSeconds: -110 })
+      const alive = await addNode(database.db, place, { ageSeconds: 2 })
+      expect((await sweepOnce(database)).transitions).toEqual([])
+      const { rows } = await sql<{ id: string; aheadMs: number }>`
+        select node_id as id, extract(epoch from last_heartbeat_at - now())::float8 * 1000 as "aheadMs"
+        from runtime_node_presence where node_id in (${dead}, ${alive})`.execute(database.db)
+      for (const { id, aheadMs } of rows) expect(aheadMs, id).toBeLessThanOrEqual(0)
+      expect(rows.find(({ id }) => id === dead)?.aheadMs).toBeGreaterThan(-1_000)
+      expect(rows.find(({ id }) => id === alive)?.aheadMs).toBeLessThan(-1_900)
+      await database.db
+        .updateTable('runtime_node_presence')
+        .set({ last_heartbeat_at: sql<Date>`last_heartbeat_at - interval '61 seconds'` })
+        .where('node_id', '=', dead)
+        .execute()
+      await anchor(database, { lastRun: 4, ready: 61 })
+      expect((await sweepOnce(database)).transitions).toContainEqual({ nodeId: dead, healthState: 'offline' })
+    },
+  )
+
+  placeTest('counts the first run ever as no gap', async ({ database, place }) => {
+    await sql`delete from service_state`.execute(database.db)
+    const nodeId = await addNode(database.db, place, { ageSeconds: 61 })
+    expect((await sweepOnce(database)).transitions).toEqual([{ nodeId, healthState: 'offline' }])
+  })
+
   placeTest('gives no grace after a short gap, as of a restart', async ({ database, place }) => {
     await anchor(database, { lastRun: 29, ready: 10_000 })
     const nodeId = await addNode(database.db, place, { ageSeconds: 61 })
