@@ -99,7 +99,7 @@ for (const [place, accepted] of Object.entries(SETS)) {
       candidates.map(async (value) => {
         const probe = sql<{ ok: boolean }>`
           select (${sql.raw(rows[0]?.definition ?? '')}) as ok from (select ${value}::text as ${sql.id(column)}) t`
-        return (await probe.execute(database.db)).rows[0]?.ok === true ? [value] : []
+        return (await probe.execute(database.db)).rows[0]?.ok ? [value] : []
       }),
     )
     expect(verdicts.flat().toSorted()).toEqual([...accepted].toSorted())

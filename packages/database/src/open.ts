@@ -1,6 +1,7 @@
 import type { Schema } from './schema.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, types } from 'pg'
+import { keepPlans } from './prepared.ts'
 
 /** int8 as Number: ids are UUIDs, and the largest counters, microseconds since 1970, stay below 2^53 until the year 2255. */
 types.setTypeParser(types.builtins.INT8, Number)
@@ -41,7 +42,10 @@ export const openDatabase = (options: OpenDatabaseOptions): Database => {
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   // The pool listens on idle connections only: one that is lost between two statements of a transaction has no listener.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    keepPlans(client)
+  })
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   return { db, url: options.url, [Symbol.asyncDispose]: () => db.destroy() }
 }

@@ -4,9 +4,24 @@ export { startDaemon, type DaemonProcess, type StartDaemonOptions } from './daem
 export { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 export { freePort, portOf } from './free-port.ts'
 export { guardProcess, type GuardOptions } from './guard.ts'
+export {
+  cpuOf,
+  cpuOfTree,
+  describeMachine,
+  Latencies,
+  median,
+  memoryOf,
+  seededRandom,
+  spread,
+  type Machine,
+} from './measure.ts'
 export { poll, type PollOptions } from './poll.ts'
 export { startPostgres, type EmbeddedPostgres, type StartPostgresOptions } from './postgres.ts'
+export { startProgram, type Program, type StartProgramOptions } from './program.ts'
 export { startRedis, type RedisProcess, type StartRedisOptions } from './redis.ts'
 export type { RedisReply } from './redis-command.ts'
 export { findRedisServer, type RedisServer, type RedisServerProgram } from './redis-server.ts'
+export { printBench, printDrill, type BenchReport, type Check, type DrillReport } from './report.ts'
 export { startControlPlane, type ControlPlaneProcess, type StartControlPlaneOptions } from './server.ts'
+export { openStage, type Stage } from './stage.ts'
+export { createWireLane, type WireAnswer, type WireLane, type WireLaneOptions } from './wire-lane.ts'

@@ -1,9 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { guardProcess } from './guard.ts'
-import { startPostgres } from './postgres.ts'
+import { startTemporaryPostgres } from './temporary-postgres.ts'
 
 /** A server for one test run. */
 export interface TestServer extends AsyncDisposable {
@@ -25,7 +20,7 @@ export const plainError = (message: string): Error => {
 export const startTestServer = (env: NodeJS.ProcessEnv, log: (line: string) => void): Promise<TestServer> => {
   const url = env['TEST_DATABASE_URL']
   if (url !== undefined && url !== '') return Promise.resolve({ url, [Symbol.asyncDispose]: () => Promise.resolve() })
-  return env['TEST_POSTGRES'] === 'container' ? startContainer(env) : startEmbedded(log)
+  return env['TEST_POSTGRES'] === 'container' ? startContainer(env) : startTemporaryPostgres({ durable: false, log })
 }
 
 const startContainer = async (env: NodeJS.ProcessEnv): Promise<TestServer> => {
@@ -44,26 +39,5 @@ const startContainer = async (env: NodeJS.ProcessEnv): Promise<TestServer> => {
     throw plainError(
       `TEST_POSTGRES=container, but ${image} could not be started: ${reason}. Leave TEST_POSTGRES out to use the embedded one.`,
     )
-  }
-}
-
-const startEmbedded = async (log: (line: string) => void): Promise<TestServer> => {
-  const home = mkdtempSync(join(tmpdir(), 'sonde-test-'))
-  // The server's unprivileged user must get through; the data directory in it is private.
-  chmodSync(home, 0o755)
-  const server = await startPostgres({
-    dataDir: join(home, `postgres-${randomBytes(4).toString('hex')}`),
-    durable: false,
-    log,
-  })
-  const remove = [server.dataDir, `${server.dataDir}.log`, home]
-  const forget = guardProcess(server.pid, { signal: 'SIGQUIT', remove })
-  return {
-    url: server.url,
-    [Symbol.asyncDispose]: async () => {
-      await server[Symbol.asyncDispose]()
-      for (const path of remove) rmSync(path, { recursive: true, force: true })
-      forget()
-    },
   }
 }

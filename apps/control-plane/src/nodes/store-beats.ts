@@ -41,7 +41,7 @@ const beatsTable = (beats: Beat[]) => sql`unnest(
  * that costs no lock on the way of every beat.
  */
 export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: string): Promise<AcceptedBeat[]> => {
-  const { rows } = await sql<Omit<AcceptedBeat, 'marks'> & AcceptedBeat['marks']>`
+  const { rows } = await sql<Omit<AcceptedBeat, 'marks'> & AcceptedBeat['marks']>`/* prepared: write_beats */
     with accepted as (
       select b.n, b.node_id, b.health, a.id as attachment_id, a.session_id, a.epoch, a.state, a.client_version,
         s.min_client_version, p.health_state as before, a.drain_requested_at, a.drain_deadline, a.on_deadline
@@ -70,13 +70,12 @@ export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: s
     ), recorded as (
       insert into runtime_node_transitions (node_id, session_id, axis, from_state, to_state, cause)
       select l.node_id, l.session_id, 'liveness', l.before, l.health, 'heartbeat'
-      from latest l join written w on w.node_id = l.node_id
-      where l.before <> l.health
+      from latest l where l.before <> l.health and l.node_id in (select node_id from written)
     )
-    select (a.n - 1)::int as at, w.node_id is not null as written, a.state, a.epoch,
+    select (a.n - 1)::int as at, a.node_id in (select node_id from written) as written, a.state, a.epoch,
       a.client_version as "clientVersion", a.min_client_version as floor,
       a.drain_requested_at, a.drain_deadline, a.on_deadline, now() as now
-    from accepted a left join written w on w.node_id = a.node_id`.execute(db)
+    from accepted a`.execute(db)
   return rows.map(({ drain_requested_at, drain_deadline, on_deadline, ...beat }) => ({
     ...beat,
     marks: { drain_requested_at, drain_deadline, on_deadline },
