@@ -34,7 +34,7 @@ export const holdOpen = async (
 }
 
 /** Holds the row of a node, which every node-keyed change locks first. */
-export const holdNode = (database: Database, nodeId: string): Promise<Barrier> =>
+const holdNode = (database: Database, nodeId: string): Promise<Barrier> =>
   holdOpen(database, (trx) => sql`select 1 from runtime_nodes where node_id = ${nodeId} for no key update`.execute(trx))
 
 /**

@@ -50,7 +50,7 @@ export const announcedOf = async (db: Db, nodeId: string): Promise<string> => {
 }
 
 /** Default limits without the breaker, which would hold the verdicts of a test that has only silent nodes. */
-export const UNBROKEN: LivenessSettings = {
+const UNBROKEN: LivenessSettings = {
   ...LIVENESS_DEFAULTS,
   breaker: { ...LIVENESS_DEFAULTS.breaker, nodes: Number.MAX_SAFE_INTEGER },
 }

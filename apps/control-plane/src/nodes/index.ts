@@ -3,7 +3,7 @@ import { loop } from '../core/loop.ts'
 import { reapSilent } from './reaper.ts'
 import { sweepStaleness } from './sweep.ts'
 
-export { leaseHolders, nodeStates, requireActiveNode, type ActiveNode, type NodeState } from './active-node.ts'
+export { leaseHolders, nodeStates, requireActiveNode } from './active-node.ts'
 export type { NodeWork, ReachedPrimary } from './outside.ts'
 export { createNodesRouter } from './router.ts'
 

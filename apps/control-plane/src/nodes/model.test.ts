@@ -2,11 +2,12 @@ import type { Database } from '@sonde/database'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { newModel } from '../../test/model/node-model.ts'
-import { nodeCommands, type Real } from '../../test/model/node-commands.ts'
+import { nodeCommands } from '../../test/model/node-commands.ts'
+import type { Real } from '../../test/model/node-check.ts'
 import { newNodeId } from '../../test/node-support.ts'
 import { addMember, makePerson, makeSession, serverTest } from '../../test/support.ts'
 
-const RUNS = 40
+const RUNS = 60
 const MOST_COMMANDS = 40
 
 /** Empties the registry, so that each run starts from nothing. */

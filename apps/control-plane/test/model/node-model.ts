@@ -54,7 +54,7 @@ export const newModel = (): Model => ({
   sinceReady: Number.POSITIVE_INFINITY,
 })
 
-export const isActive = (slot: Slot | undefined): slot is Slot =>
+const isActive = (slot: Slot | undefined): slot is Slot =>
   slot !== undefined && slot.state !== 'offline' && slot.state !== 'revoked'
 
 const isMember = (model: Model, who: Who, where: Where): boolean =>
