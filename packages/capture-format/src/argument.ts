@@ -1,12 +1,12 @@
 import * as ascii from './ascii.ts'
 import type { MonitorLine } from './monitor-line.ts'
 
-/**
- * The bytes that an argument's text stands for: a copy. The range is one that a parse without error gave; any other text
- * with a bad escape throws a RangeError.
- */
-export const decodeArgument = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
-  const out = new Uint8Array(end - start)
+/** Writes what {@link decodeArgument} answers into `out`, which has room for the range; answers how many bytes. */
+export const decodeArgumentInto = (
+  out: Uint8Array,
+  bytes: Uint8Array,
+  { start, end }: { start: number; end: number },
+): number => {
   let length = 0
   for (let pos = start; pos < end; pos += 1) {
     let byte = bytes[pos]!
@@ -22,6 +22,16 @@ export const decodeArgument = (bytes: Uint8Array, start: number, end: number): U
     out[length] = byte
     length += 1
   }
+  return length
+}
+
+/**
+ * The bytes that an argument's text stands for: a copy. The range is one that a parse without error gave; any other text
+ * with a bad escape throws a RangeError.
+ */
+export const decodeArgument = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const out = new Uint8Array(end - start)
+  const length = decodeArgumentInto(out, bytes, { start, end })
   return length === out.length ? out : out.slice(0, length)
 }
 

@@ -24,7 +24,7 @@ export interface ChunkFields {
   dialect: Dialect
   /** Sent again after a manifest did not agree. @default false */
   isRepair?: boolean
-  /** Some line is longer than its limit and was cut. @default false */
+  /** Its last line, and no other, was cut. @default false */
   hasCutLine?: boolean
 }
 
@@ -44,8 +44,15 @@ export const HEADER_BYTES = 120
 export const CRC_OFFSET = 48
 const MAGIC = 0x534e4443
 const VERSION = 1
-const REPAIR = 1
-const CUT_LINE = 2
+/**
+ * Bits of a chunk's flags. `repair`: sent again after a manifest did not agree. `cutLine`: its last line, and no other, is longer
+ * than its limit, or its stream ended in the middle of it.
+ */
+export const ChunkFlag = { repair: 1, cutLine: 2 } as const
+
+/** The flags as a chunk and its row carry them. */
+export const chunkFlags = ({ isRepair, hasCutLine }: Pick<ChunkHeader, 'isRepair' | 'hasCutLine'>): number =>
+  (isRepair ? ChunkFlag.repair : 0) | (hasCutLine ? ChunkFlag.cutLine : 0)
 
 const malformed = (what: string): SondeError =>
   new SondeError('chunk.malformed', { message: `The chunk is malformed: ${what}.` })
@@ -71,7 +78,7 @@ export const writeHeader = (bytes: Uint8Array, header: Omit<ChunkHeader, 'crc32'
   out.setUint8(4, VERSION)
   out.setUint8(5, header.encoding)
   out.setUint8(6, dialectCode(header.dialect))
-  out.setUint8(7, (header.isRepair ? REPAIR : 0) | (header.hasCutLine ? CUT_LINE : 0))
+  out.setUint8(7, chunkFlags(header))
   for (let index = 0; index < 16; index += 1) out.setUint8(8 + index, parseInt(hex.slice(2 * index, 2 * index + 2), 16))
   out.setUint32(24, header.segmentNo)
   out.setUint32(28, header.lineCount)
@@ -115,7 +122,7 @@ export const decodeChunkHeader = (bytes: Uint8Array, offset: number = 0): ChunkH
   const dialect = dialectOfCode(read.getUint8(6))
   if (dialect === undefined) throw malformed(`dialect ${read.getUint8(6)} is unknown`)
   const flags = read.getUint8(7)
-  if (flags > (REPAIR | CUT_LINE)) throw malformed(`flags ${flags} are unknown`)
+  if (flags > (ChunkFlag.repair | ChunkFlag.cutLine)) throw malformed(`flags ${flags} are unknown`)
   if (read.getUint32(52) !== 0) throw malformed('the reserved bytes are not 0')
   const header: ChunkHeader = {
     captureId: uuidAt(bytes, offset + 8),
@@ -126,8 +133,8 @@ export const decodeChunkHeader = (bytes: Uint8Array, offset: number = 0): ChunkH
     lastEventUs: safe(read.getBigInt64(64), 'last_event_us'),
     policyRevision: safe(read.getBigUint64(72), 'policy_revision'),
     dialect,
-    isRepair: (flags & REPAIR) !== 0,
-    hasCutLine: (flags & CUT_LINE) !== 0,
+    isRepair: (flags & ChunkFlag.repair) !== 0,
+    hasCutLine: (flags & ChunkFlag.cutLine) !== 0,
     encoding,
     rawBytes: safe(read.getBigUint64(40), 'raw_bytes'),
     sha256: bytes.slice(offset + 80, offset + 112),

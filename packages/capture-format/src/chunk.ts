@@ -14,6 +14,8 @@ import {
 
 export {
   ChunkEncoding,
+  ChunkFlag,
+  chunkFlags,
   decodeChunkHeader,
   dialectCode,
   dialectOfCode,
@@ -50,6 +52,10 @@ const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes)
 /** The CRC-32 of a whole chunk but for the four bytes that hold it. */
 const checksum = (chunk: Uint8Array): number =>
   crc32(chunk.subarray(CRC_OFFSET + 4), crc32(chunk.subarray(0, CRC_OFFSET)))
+
+/** Whether the bytes of one whole chunk agree with its checksum; the lines are not looked at. */
+export const isIntactChunk = (chunk: Uint8Array): boolean =>
+  bufferOf(chunk).readUInt32BE(CRC_OFFSET) === checksum(chunk)
 
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 

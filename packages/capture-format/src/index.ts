@@ -1,4 +1,6 @@
 export { decodeArgument, decodeArguments, encodeArgument } from './argument.ts'
+export { keysOf } from './commands/keys-of.ts'
+export { hashSlot } from './hash-slot.ts'
 export {
   jsonBytes,
   toJsonLine,
@@ -19,4 +21,5 @@ export {
 } from './monitor-scanner.ts'
 export { parseLineTime, parseMonitorLine } from './parse-line.ts'
 export { printMonitorLine, type PrintableLine } from './print-line.ts'
+export { LATEST_EVENT_US } from './read-header.ts'
 export { ReplyKind } from './reply-reader.ts'

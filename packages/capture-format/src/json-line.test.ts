@@ -33,6 +33,7 @@ test('a dialect without db and client gives db 0 and no client', () => {
 
 test('a line that is not whole gives its error and all its bytes', () => {
   expect(json('1.2 [0 a:1] "SET" "k')).toEqual({
+    ts: '1200000',
     segment: 3,
     target: '10.0.0.1:6379',
     error: 'unterminated_quote',
@@ -40,6 +41,34 @@ test('a line that is not whole gives its error and all its bytes', () => {
   })
   expect(json('\xff')).toMatchObject({ error: 'no_header', raw: { b64: '/w==' } })
   expect(json('')).toMatchObject({ error: 'empty', raw: '' })
+})
+
+test('a cut line keeps its parts, is marked, and may end in a part of an argument', () => {
+  const cut = (text: string, dialect: Dialect = 'bracket') => {
+    const line = new MonitorLine({ dialect })
+    return toJsonLine(latin1Encode(text), { segment: 0, target: 't:1', line, isCut: true })
+  }
+  const head = { ts: '1200000', segment: 0, target: 't:1', db: '3', client: 'a:1', cut: true }
+  expect(cut('1.2 [3 a:1] "SET" "k" "va\\xff')).toEqual({
+    ...head,
+    cmd: 'SET',
+    args: ['k', { b64: 'dmH/' }],
+    bytes: 29,
+  })
+  expect(cut('1.2 [3 a:1] "SET" "k"')).toEqual({ ...head, cmd: 'SET', args: ['k'], bytes: 21 })
+  expect(cut('1.2 [3 a:1] "SE')).toEqual({ ...head, cmd: 'SE', args: [], bytes: 15 })
+  expect(cut('1.2 [3 a:1] "')).toMatchObject({ cmd: '', args: [] })
+  expect(cut('1.2 [3 a:1] "SET" "va\\x0')).toMatchObject({ args: ['va'] })
+  expect(cut('1.2 [3 a:1] "SET" ~3 "v')).toMatchObject({ args: [{ masked: true, len: 3 }, 'v'] })
+  expect(cut('1.000002 (db 2) "SET" "v', 'paren')).toMatchObject({ db: '2', client: null, args: ['v'], cut: true })
+})
+
+test('a cut line whose parts cannot be read is marked all the same', () => {
+  const line = new MonitorLine()
+  const cut = (text: string) => toJsonLine(latin1Encode(text), { segment: 0, target: 't', line, isCut: true })
+  expect(cut('rubbish')).toEqual({ segment: 0, target: 't', error: 'no_header', raw: 'rubbish', cut: true, bytes: 7 })
+  expect(cut('1.2 [0 a:1] "SET" "\\q')).toMatchObject({ ts: '1200000', error: 'bad_escape', cut: true })
+  expect(cut('1.2 [0 a')).toMatchObject({ ts: '1200000', error: 'no_closing_bracket' })
 })
 
 test('a masked argument is told from a value of the same text', () => {
@@ -50,6 +79,17 @@ test('a masked argument is told from a value of the same text', () => {
 
 test('a byte order mark stays', () => {
   expect(jsonBytes(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa')
+})
+
+test('a line that is cut anywhere is told without a failure, with the beginning of its arguments', () => {
+  const text = String.raw`1795251178.482143 [0 127.0.0.1:5] "SET" "k\"\xd0\xba" "\n v"`
+  for (let length = text.indexOf('"') + 1; length <= text.length; length += 1) {
+    const line = { segment: 0, target: 't', line: new MonitorLine(), isCut: true }
+    const told = toJsonLine(latin1Encode(text.slice(0, length)), line)
+    if ('error' in told) expect(told.error).toBe('unquoted_argument')
+    else expect('SET').toContain(told.cmd)
+    expect(told).toMatchObject({ ts: '1795251178482143', cut: true, bytes: length })
+  }
 })
 
 const hexOf = (value: JsonBytes | JsonMasked): string => {

@@ -1,15 +1,20 @@
 import { decodeArgument } from './argument.ts'
-import { latin1Decode } from './latin1.ts'
-import type { LineErrorKind, MonitorLine } from './monitor-line.ts'
+import { openArgumentStart, wholeEnd } from './cut-line.ts'
+import { latin1Decode, latin1Encode } from './latin1.ts'
+import { LineErrorKind, type MonitorLine } from './monitor-line.ts'
 import { parseMonitorLine } from './parse-line.ts'
 
 /** Text where the bytes are valid UTF-8, else the bytes in base64. */
 export type JsonBytes = string | { b64: string }
-/** An argument that was masked before it left the host: its length in bytes and, where there is one, its keyed hash. */
+/**
+ * An argument that was masked before it left the host: its length in bytes and, where there is one, its keyed hash. One that is
+ * masked in part has its parts in order.
+ */
 export interface JsonMasked {
   masked: true
   len: number
   hash?: string
+  parts?: (JsonBytes | JsonMasked)[]
 }
 
 export interface JsonLine {
@@ -24,14 +29,22 @@ export interface JsonLine {
   cmd: JsonBytes
   /** What follows the verb. */
   args: (JsonBytes | JsonMasked)[]
+  /** Only the beginning of the line is stored: the last argument may be a part of one, and more may have followed. */
+  cut?: true
+  /** Of a cut line: its stored length in bytes. */
+  bytes?: number
 }
 
 /** A line that is not whole, with what is wrong and all that is stored of it. */
 export interface JsonMalformedLine {
+  /** Where the line has one that can be read. */
+  ts?: string
   segment: number
   target: string
   error: LineErrorKind
   raw: JsonBytes
+  cut?: true
+  bytes?: number
 }
 
 export interface JsonLineContext {
@@ -39,6 +52,8 @@ export interface JsonLineContext {
   target: string
   /** Parses the line and fixes its dialect; used again for each line. */
   line: MonitorLine
+  /** Only the beginning of the line is stored. @default false */
+  isCut?: boolean
 }
 
 // A byte order mark is data here: without `ignoreBOM` it would vanish.
@@ -53,9 +68,20 @@ export const jsonBytes = (bytes: Uint8Array): JsonBytes => {
   }
 }
 
-const masked = (token: string): JsonMasked => {
+const maskOf = (token: string): JsonMasked => {
   const [len, hash] = token.slice(1).split(':')
   return { masked: true, len: Number(len), ...(hash !== undefined && { hash }) }
+}
+
+const masked = (token: string): JsonMasked => {
+  if (!token.includes('"')) return maskOf(token)
+  let len = 0
+  const parts = (token.match(/"(?:[^"\\]|\\.)*"|~[^"~]+/g) ?? []).map((text) => {
+    const decoded = text.startsWith('~') ? maskOf(text) : decodeArgument(latin1Encode(text), 1, text.length - 1)
+    len += 'len' in decoded ? decoded.len : decoded.length
+    return 'len' in decoded ? decoded : jsonBytes(decoded)
+  })
+  return { masked: true, len, parts }
 }
 
 const argumentAt = (line: MonitorLine, index: number): JsonBytes | JsonMasked => {
@@ -67,19 +93,28 @@ const argumentAt = (line: MonitorLine, index: number): JsonBytes | JsonMasked =>
 
 /** A stored line, without its LF, as the object that JSON lines export holds. */
 export const toJsonLine = (bytes: Uint8Array, context: JsonLineContext): JsonLine | JsonMalformedLine => {
-  const { segment, target, line } = context
+  const { segment, target, line, isCut = false } = context
   const error = parseMonitorLine(bytes, 0, bytes.length, line)
-  if (error !== null) return { segment, target, error, raw: jsonBytes(bytes) }
-  const args: (JsonBytes | JsonMasked)[] = []
-  for (let index = 1; index < line.argc; index += 1) args.push(argumentAt(line, index))
+  const cut = isCut && { cut: true as const, bytes: bytes.length }
+  const ts = String(line.eventUs)
+  if (error !== null && !(isCut && error === LineErrorKind.unterminatedQuote)) {
+    return { ...(line.eventUs >= 0 && { ts }), segment, target, error, raw: jsonBytes(bytes), ...cut }
+  }
+  const args = Array.from({ length: line.argc }, (_, index) => argumentAt(line, index))
+  if (error !== null) {
+    const start = openArgumentStart(line)
+    args.push(jsonBytes(decodeArgument(bytes, start, Math.max(start, wholeEnd(line, error, bytes.length)))))
+  }
+  // Only arguments after the verb can be masked.
+  const [cmd, ...rest] = args as [JsonBytes, ...(JsonBytes | JsonMasked)[]]
   return {
-    ts: String(line.eventUs),
+    ts,
     segment,
     target,
     db: line.dbStart < 0 ? '0' : jsonBytes(bytes.subarray(line.dbStart, line.dbEnd)),
     client: line.srcStart < 0 ? null : jsonBytes(bytes.subarray(line.srcStart, line.srcEnd)),
-    // Only arguments after the verb can be masked.
-    cmd: jsonBytes(decodeArgument(bytes, line.ranges[0]!, line.ranges[1]!)),
-    args,
+    cmd,
+    args: rest,
+    ...cut,
   }
 }

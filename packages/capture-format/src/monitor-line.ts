@@ -22,7 +22,7 @@ export type LineErrorKind = (typeof LineErrorKind)[keyof typeof LineErrorKind]
 export interface MonitorLineOptions {
   /** @default bracket */
   dialect?: Dialect
-  /** Whether masked arguments (`~12:0123456789abcdef`) are accepted: in stored lines only. @default true */
+  /** Whether masked arguments (`~12:0123456789abcdef`, `"user:"~4:0123456789abcdef`) are accepted: in stored lines only. @default true */
   masked?: boolean
 }
 

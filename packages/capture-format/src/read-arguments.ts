@@ -15,6 +15,40 @@ const readMasked = (line: MonitorLine, start: number, end: number): number => {
   return pos
 }
 
+/** `"user:"~17:0123456789abcdef":profile"`: texts in quotes and marks, with nothing between them. Answers the end of the last. */
+const readParts = (line: MonitorLine, start: number, end: number): number => {
+  const bytes = line.bytes
+  let pos = start
+  while (pos < end && bytes[pos] !== ascii.SPACE) {
+    if (bytes[pos] === ascii.TILDE) {
+      pos = readMasked(line, pos, end)
+      if (pos < 0) return pos
+      continue
+    }
+    if (bytes[pos] !== ascii.QUOTE) return UNQUOTED
+    for (pos += 1; pos < end && bytes[pos] !== ascii.QUOTE;) {
+      if (bytes[pos] !== ascii.BACKSLASH) pos += 1
+      else {
+        const size = escapeLength(bytes, pos, end)
+        if (size < 0) return size
+        pos += size
+      }
+    }
+    if (pos >= end) return UNTERMINATED
+    pos += 1
+  }
+  return pos
+}
+
+/** Length of the escape that begins at `pos`, or a failure. */
+const escapeLength = (bytes: Uint8Array, pos: number, end: number): number => {
+  if (pos + 1 >= end) return UNTERMINATED
+  if (bytes[pos + 1] !== ascii.LETTER_X) return ascii.SHORT_ESCAPES[bytes[pos + 1]!] === 0 ? BAD_ESCAPE : 2
+  if (pos + 2 < end && ascii.HEX_VALUES[bytes[pos + 2]!] === 255) return BAD_ESCAPE
+  if (pos + 3 >= end) return UNTERMINATED
+  return ascii.HEX_VALUES[bytes[pos + 3]!] === 255 ? BAD_ESCAPE : 4
+}
+
 /** Reads from the first opening quote to the end of the line. Answers that end, or a failure. */
 export const readArguments = (line: MonitorLine, start: number, end: number): number => {
   const bytes = line.bytes
@@ -50,8 +84,15 @@ export const readArguments = (line: MonitorLine, start: number, end: number): nu
       if (pos >= end) return UNTERMINATED
       last = pos
       pos += 1
+      if (bytes[pos] === ascii.TILDE && pos < end && line.masked && count > 0) {
+        first -= 1
+        last = readParts(line, first, end)
+        if (last < 0) return last
+        line.hasMasked = true
+        pos = last
+      }
     } else if (bytes[pos] === ascii.TILDE && line.masked && count > 0) {
-      last = readMasked(line, pos, end)
+      last = readParts(line, pos, end)
       if (last < 0) return last
       line.hasMasked = true
       pos = last

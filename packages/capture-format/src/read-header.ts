@@ -2,6 +2,12 @@ import * as ascii from './ascii.ts'
 import { BAD_TIME, NO_ARGUMENTS, NO_CLOSING_BRACKET, NO_HEADER, UNQUOTED } from './line-failure.ts'
 import type { MonitorLine } from './monitor-line.ts'
 
+/**
+ * The latest event time, in microseconds: the last of the year 2254. Numbers are exact up to June 2255, and what is counted on
+ * from a time, as in a cursor, must still be.
+ */
+export const LATEST_EVENT_US = Date.UTC(2255, 0) * 1000 - 1
+
 /** Offset after a `[ proxyN ] ` prefix, or `start` where there is none. */
 export const afterProxyPrefix = (bytes: Uint8Array, start: number, end: number): number => {
   if (end - start < 3 || bytes[start] !== ascii.BRACKET_OPEN || bytes[start + 1] !== ascii.SPACE) return start
@@ -34,7 +40,7 @@ export const readTime = (line: MonitorLine, start: number, end: number): number 
   // 2.0 prints the microseconds as a number without leading zeros: there `.45` is 45 us, elsewhere 450,000 us.
   if (digits < 6 && line.dialect === 'bracket') micros *= 10 ** (6 - digits)
   const eventUs = seconds * 1e6 + micros
-  if (eventUs > Number.MAX_SAFE_INTEGER) return BAD_TIME
+  if (eventUs > LATEST_EVENT_US) return BAD_TIME
   line.eventUs = eventUs
   line.tsStart = start
   line.tsEnd = pos

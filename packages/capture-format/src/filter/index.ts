@@ -1,0 +1,7 @@
+export { CATEGORIES } from './category.ts'
+export { compileFilter, type LinePredicate } from './compile.ts'
+export { FilterError, type Filter, type FilterTerm } from './filter.ts'
+export { compileGlob, type Glob } from './glob.ts'
+export { parseFilter } from './parse.ts'
+export { printFilter } from './print.ts'
+export { compileSampling } from './sampling.ts'
