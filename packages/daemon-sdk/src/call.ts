@@ -15,13 +15,22 @@ export const CALL_TIMEOUT_MS = 10_000
 /** What a failed call means for the slot. `transport`: nothing is decided, try again. */
 export type Failure = 'transport' | 'conflict' | 'readOnly' | 'fenced' | 'refused'
 
-/** Sorts an error by what it means for the slot; the server's own troubles (5xx) decide nothing. */
-export const failureOf = ({ code }: SondeError): Failure => {
+/**
+ * Sorts an error by what it means for the slot; the server's own troubles (5xx) decide nothing, nor does a token that has
+ * ended: the next beat tells whether there is another.
+ */
+export const failureOf = (error: SondeError): Failure => {
+  const { code } = error
+  if (isAboutToken(error)) return 'transport'
   if (code === 'runtimenode.attach_conflict') return 'conflict'
   if (code === 'runtimenode.fenced') return 'fenced'
   if (code === 'version.floor_exceeded') return 'readOnly'
   return ERRORS[code].retryable || ERRORS[code].http >= 500 ? 'transport' : 'refused'
 }
+
+/** Whether the token is at fault: it has ended, unless it never was one. */
+export const isAboutToken = ({ code }: SondeError): boolean =>
+  code === 'auth.token_expired' || code === 'auth.token_invalid'
 
 /** Whether a refusal can mean that the slot is gone, which only a beat tells for certain. */
 export const isAboutSlot = ({ code }: SondeError): boolean =>

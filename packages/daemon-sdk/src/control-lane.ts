@@ -2,10 +2,11 @@ import { callErrorOf, createClient } from '@sonde/client'
 import { SondeError, type Clock, type TimerHandle } from '@sonde/contracts'
 import { aboutMs, fullJitterMs } from './backoff.ts'
 import { createBeatTimer } from './beat-timer.ts'
-import { failureOf, pause, type SdkLog } from './call.ts'
+import { failureOf, isAboutToken, pause, type Failure, type SdkLog } from './call.ts'
 import { createCommandLane } from './command-lane.ts'
 import { createHealthReport } from './health-report.ts'
 import { createLaneCalls } from './lane-calls.ts'
+import { createLaneCredential } from './lane-credential.ts'
 import type { FromLane, LaneEvent, LaneSettings, ToLane } from './lane-messages.ts'
 import { createNodeCalls } from './node-calls.ts'
 import type { SupervisorAction, SupervisorEvent, SupervisorState } from './supervisor-types.ts'
@@ -34,7 +35,7 @@ export interface ControlLane {
  * {@link transition}; this is the I/O around them. It knows nothing of threads: what it has to say goes to `tell`.
  */
 export const createControlLane = ({ settings, clock, random, tell }: ControlLaneOptions): ControlLane => {
-  const { url, token, identity, known } = settings
+  const { url, token, key, identity, known } = settings
   const { nodeId } = identity
   const log: SdkLog = {
     info: (fields, message) => tell({ kind: 'log', level: 'info', fields, message }),
@@ -75,9 +76,17 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
     tell({ kind: 'state', name: state.name, slot: verdict })
   }
 
+  const credential = createLaneCredential({
+    url,
+    nodeId,
+    clock,
+    token,
+    key,
+    onChanged: (event) => emit({ name: 'credential', event }),
+  })
   const client = createClient({
     url,
-    token,
+    token: () => credential.token(),
     retryDelayMs: (attempt) => fullJitterMs({ attempt, random, baseMs: 100, capMs: 10_000 }),
     onOpen: () => {
       if (wasOpen && !ended.signal.aborted) emit({ name: 'reconnected', event: {} })
@@ -110,14 +119,35 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
     void call.finally(() => underway.delete(call))
   }
 
+  /** A token that has ended is a matter of the key, where there is one, and else for good. */
+  const judged = (error: SondeError): Failure | 'expired' => {
+    if (isAboutToken(error)) return credential.canProve ? 'expired' : 'refused'
+    return failureOf(error)
+  }
+
+  const prove = async (): Promise<void> => {
+    try {
+      await credential.prove()
+      // The connection began with the one before.
+      client.reconnect()
+      dispatch({ kind: 'proved' })
+    } catch (thrown) {
+      const error = noted(thrown, 'no credential was given for the key of the node')
+      const { code, message } = error
+      if (failureOf(error) === 'transport') dispatch({ kind: 'proveFailed', failure: 'transport' })
+      else dispatch({ kind: 'proveFailed', failure: 'refused', refusal: { code, message } })
+    }
+  }
+
   const attach = async (): Promise<void> => {
     try {
       dispatch({ kind: 'attached', ...(await calls.attach(health.current.state)) })
     } catch (thrown) {
       const error = noted(thrown, 'an attach failed')
       const { code, message } = error
-      const failure = failureOf(error)
-      if (failure === 'transport' || failure === 'conflict') dispatch({ kind: 'attachFailed', failure })
+      const failure = judged(error)
+      if (failure === 'transport' || failure === 'conflict' || failure === 'expired')
+        dispatch({ kind: 'attachFailed', failure })
       else dispatch({ kind: 'attachFailed', failure: 'refused', refusal: { code, message } })
     }
   }
@@ -127,7 +157,7 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
       await call
       dispatch({ kind: step, epoch: of })
     } catch (thrown) {
-      const failure = failureOf(noted(thrown, 'a declaration failed'))
+      const failure = judged(noted(thrown, 'a declaration failed'))
       dispatch({ kind: 'declareFailed', failure: failure === 'conflict' ? 'transport' : failure, epoch: of })
     }
   }
@@ -138,9 +168,12 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
       const verdict = await calls.beat({ epoch, healthState, timeoutMs })
       dispatch({ kind: 'beat', ...verdict, epoch })
       emit({ name: 'credit', event: { creditBytes: verdict.creditBytes } })
+      if (verdict.drain) emit({ name: 'drain', event: { mode: verdict.drain } })
+      if (verdict.credential) credential.accept(verdict.credential)
+      else if (credential.isOverdue) dispatch({ kind: 'credentialDue' })
     } catch (thrown) {
-      const failure = failureOf(noted(thrown, 'a beat failed'))
-      const isJudged = failure === 'fenced' || failure === 'refused'
+      const failure = judged(noted(thrown, 'a beat failed'))
+      const isJudged = failure === 'fenced' || failure === 'refused' || failure === 'expired'
       dispatch({ kind: 'beatFailed', failure: isJudged ? failure : 'transport', epoch })
     }
     // It changed while this beat was on its way, when no other could be sent.
@@ -177,6 +210,7 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
   const end = async (reason: SondeError): Promise<void> => {
     ended.abort(reason)
     closeCommands()
+    credential.close(reason)
     await client[Symbol.asyncDispose]()
   }
   const endForGood = async (reason: SondeError): Promise<void> => {
@@ -192,6 +226,8 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
 
   const perform = (action: SupervisorAction): void => {
     switch (action.kind) {
+      case 'prove':
+        return void prove()
       case 'attach':
         return track(attach())
       case 'declare':
@@ -260,7 +296,8 @@ export const createControlLane = ({ settings, clock, random, tell }: ControlLane
   }
 
   if (known.kind === 'held') dispatch({ kind: 'resume', ...known.verdict })
-  else dispatch({ kind: 'start', previousEpoch: known.previousEpoch })
+  else
+    dispatch({ kind: 'start', previousEpoch: known.previousEpoch, proves: credential.canProve && !credential.isKnown })
   return {
     take: (message) => {
       switch (message.kind) {

@@ -19,8 +19,8 @@ export interface LaneCallsOptions {
   tell: (message: FromLane) => void
 }
 
-/** The longest wait before a manifest is sent again, in milliseconds. */
-const MANIFEST_CAP_MS = 5_000
+/** The longest wait before a call that must not be lost is made again, in milliseconds. */
+const RETRY_CAP_MS = 5_000
 
 /** Makes the daemon's calls in whatever epoch the lane is, and tells the outcome of each by its id. */
 export const createLaneCalls = (options: LaneCallsOptions) => {
@@ -37,15 +37,15 @@ export const createLaneCalls = (options: LaneCallsOptions) => {
   }
 
   /** Until it is answered, refused, or the node has ended. */
-  const manifest = async ({ segment }: Extract<LaneCall, { kind: 'manifest' }>): Promise<LaneResults['manifest']> => {
+  const insistently = async <T>(call: (epoch: number) => Promise<T>): Promise<T> => {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await attached((epoch) => calls.manifest(epoch, segment))
+        return await attached(call)
       } catch (thrown) {
         signal.throwIfAborted()
         const error = callErrorOf(thrown)
         if (failureOf(error) !== 'transport' && !isAboutSlot(error)) throw error
-        await pause(clock, fullJitterMs({ attempt, random, capMs: MANIFEST_CAP_MS }), signal)
+        await pause(clock, fullJitterMs({ attempt, random, capMs: RETRY_CAP_MS }), signal)
       }
     }
   }
@@ -58,7 +58,9 @@ export const createLaneCalls = (options: LaneCallsOptions) => {
         await attached((epoch) => calls.report(epoch, call.segments))
         return null
       case 'manifest':
-        return manifest(call)
+        return insistently((epoch) => calls.manifest(epoch, call.segment))
+      case 'committed':
+        return insistently((epoch) => calls.committed(epoch, call.segments))
     }
   }
 

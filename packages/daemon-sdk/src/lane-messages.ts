@@ -1,6 +1,7 @@
 import {
   SondeError,
   type CommandResult,
+  type CommittedSegment,
   type DeliveredCommand,
   type ErrorCode,
   type SegmentManifest,
@@ -10,6 +11,7 @@ import {
 } from '@sonde/contracts'
 import type { NodeHealth, RuntimeNodeEvents } from './node-api.ts'
 import type { NodeIdentity } from './node-calls.ts'
+import type { NodeKey } from './node-key.ts'
 import type { StateName, Verdict } from './supervisor-types.ts'
 import type { TargetList } from './target-declaration.ts'
 
@@ -17,7 +19,9 @@ import type { TargetList } from './target-declaration.ts'
 export interface LaneSettings {
   /** The control plane, for example `http://127.0.0.1:7373`. */
   url: string
-  token: string
+  /** Absent: the lane gets one for the key. */
+  token: string | undefined
+  key: NodeKey | undefined
   identity: NodeIdentity
   health: NodeHealth
   /** What the lane before this one knew of the slot: where to go on. */
@@ -31,12 +35,14 @@ export type KnownSlot = { kind: 'held'; verdict: Verdict } | { kind: 'none'; pre
 export type LaneCall =
   | { kind: 'declareTargets'; list: TargetList }
   | { kind: 'report'; segments: SegmentsReportInput['segments'] }
+  | { kind: 'committed'; segments: { captureId: string; segmentNo: number }[] }
   | { kind: 'manifest'; segment: { captureId: string; segmentNo: number; manifest: SegmentManifest } }
 
 /** What each call gives. */
 export interface LaneResults {
   declareTargets: TargetsDeclareResult
   report: null
+  committed: CommittedSegment[]
   manifest: SegmentManifestResult
 }
 

@@ -3,12 +3,10 @@ import { createClient } from '@sonde/client'
 import type { CommandResult, DeliveredCommand } from '@sonde/contracts'
 import { ManualClock, poll } from '@sonde/testing'
 import { expect } from 'vitest'
-import { nodeTest, rosterOf, startNode, synthetic, type Db } from '../test/support.ts'
+import { nodeTest, openedBy, rosterOf, startNode, synthetic, type Db } from '../test/support.ts'
 
 /** Longer than the control plane of these tests waits until a silent node is offline (3 s). */
 const STALL_MS = 4_500
-
-const opened: CommandResult = { kind: 'opened', serverVersion: null, dialect: 'bracket', role: 'primary' }
 
 /** Nothing of this thread runs for so long. */
 const stall = (): void => {
@@ -40,7 +38,7 @@ nodeTest(
       token: session.nodeToken,
       onCommand: (command): Promise<CommandResult> => {
         ran.push(command)
-        return Promise.resolve(command.body.kind === 'segment.open' ? opened : { kind: 'running' })
+        return Promise.resolve(command.body.kind === 'segment.open' ? openedBy(command) : { kind: 'running' })
       },
       log: { info: () => undefined, warn: (fields) => logged.push(fields) },
     })
@@ -108,7 +106,7 @@ nodeTest(
     await (await born).terminate()
     await started.heard('laneFailed')
     await expect(started.node.report([])).rejects.toMatchObject({ code: 'control_plane.unreachable' })
-    opening.resolve(opened)
+    opening.resolve(openedBy(ran[0]!))
 
     expect(await started.heard('online', 2)).toEqual({ epoch })
     expect((await start).capture.segments.map((segment) => segment.status)).toEqual(['running'])

@@ -2,7 +2,10 @@ import type {
   Capabilities,
   Clock,
   CommandResult,
+  CommittedSegment,
   DeliveredCommand,
+  DrainMode,
+  NodeCredential,
   ReportedHealth,
   SegmentManifest,
   SegmentManifestResult,
@@ -11,13 +14,17 @@ import type {
   TargetsDeclareResult,
 } from '@sonde/contracts'
 import type { SdkLog } from './call.ts'
+import type { NodeKey } from './node-key.ts'
 import type { StateName } from './supervisor-types.ts'
 import type { TargetList } from './target-declaration.ts'
 
 export interface RuntimeNodeOptions {
   /** The control plane, for example `http://127.0.0.1:7373`. */
   url: string
-  token: string
+  /** A node's token, or one of its owner. @default none, for a node with a key */
+  token?: string
+  /** What the node gets its credentials with, at the start and whenever one has ended. @default none */
+  key?: NodeKey
   /** @default the session of the token */
   sessionId?: string
   nodeId: string
@@ -57,6 +64,13 @@ export interface RuntimeNodeEvents {
   credit: { creditBytes: number }
   /** The list is a copy of the one that was given; ids are in its order. */
   targetsDeclared: { list: TargetList; targetIds: string[] }
+  /** The node's own token from now on, also for the data lane. */
+  credential: NodeCredential
+  /**
+   * The node is to leave: `finish` what it captures, or `stop` it; then ship the rest and call `stop`. Told with every beat until
+   * then; `stop` may come after `finish`.
+   */
+  drain: { mode: DrainMode }
   disconnected: Record<string, never>
   reconnected: Record<string, never>
   /** This thread did not answer for so long, and does again. Beats went on; commands waited. */
@@ -87,6 +101,8 @@ export interface RuntimeNode {
   declareTargets(list: TargetList): Promise<TargetsDeclareResult>
   /** Tells the progress of segments, once; a report that fails is replaced by the next one. Throws `SondeError`. */
   report(segments: SegmentsReportInput['segments']): Promise<void>
+  /** What is stored of segments of this node, at most 1024; asked until it is answered or refused. Throws `SondeError`. */
+  committed(segments: { captureId: string; segmentNo: number }[]): Promise<CommittedSegment[]>
   /** Sends a segment's manifest until it is answered or refused. Throws `SondeError`, also when the node ends before. */
   manifest(segment: { captureId: string; segmentNo: number; manifest: SegmentManifest }): Promise<SegmentManifestResult>
 }

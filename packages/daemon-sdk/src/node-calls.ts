@@ -3,10 +3,12 @@ import {
   attachResultSchema,
   heartbeatResultSchema,
   segmentManifestResultSchema,
+  segmentsCommittedResultSchema,
   SondeError,
   type AttachResult,
   type Capabilities,
   type Clock,
+  type CommittedSegment,
   type HeartbeatResult,
   type SegmentManifest,
   type SegmentManifestResult,
@@ -36,6 +38,7 @@ export interface NodeCalls {
   beat(call: { epoch: number; healthState: NodeHealth['state']; timeoutMs: number }): Promise<HeartbeatResult>
   detach(call: { epoch: number; reason: string | undefined; timeoutMs: number }): Promise<void>
   report(epoch: number, segments: SegmentsReportInput['segments']): Promise<void>
+  committed(epoch: number, segments: { captureId: string; segmentNo: number }[]): Promise<CommittedSegment[]>
   manifest(
     epoch: number,
     segment: { captureId: string; segmentNo: number; manifest: SegmentManifest },
@@ -86,6 +89,11 @@ export const createNodeCalls = (rpc: SondeClient['rpc'], clock: Clock, identity:
     report: (epoch, segments) =>
       callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
         await rpc.segments.report.mutate({ nodeId, epoch, segments }, { signal })
+      }),
+    committed: (epoch, segments) =>
+      callWithin(clock, CALL_TIMEOUT_MS, async (signal) => {
+        const answer = await rpc.segments.committed.query({ nodeId, epoch, segments }, { signal })
+        return segmentsCommittedResultSchema.parse(answer).segments
       }),
     manifest: (epoch, segment) =>
       callWithin(clock, CALL_TIMEOUT_MS, async (signal) =>

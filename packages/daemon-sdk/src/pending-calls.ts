@@ -1,5 +1,6 @@
 import {
   SondeError,
+  type CommittedSegment,
   type SegmentManifestResult,
   type SegmentsReportInput,
   type TargetsDeclareResult,
@@ -19,6 +20,7 @@ type Manifest = Extract<LaneCall, { kind: 'manifest' }>['segment']
 export interface PendingCalls {
   declareTargets(list: TargetList): Promise<TargetsDeclareResult>
   report(segments: SegmentsReportInput['segments']): Promise<void>
+  committed(segments: { captureId: string; segmentNo: number }[]): Promise<CommittedSegment[]>
   manifest(segment: Manifest): Promise<SegmentManifestResult>
   settle(id: number, outcome: LaneOutcome): void
   /** Gives all of it, and the last list of targets, to a new lane. */
@@ -76,6 +78,7 @@ export const createPendingCalls = (post: (message: ToLane) => void): PendingCall
       if (!closed && !isOpen) throw notAttached()
       await give<'report'>({ kind: 'report', segments }).outcome
     },
+    committed: (segments) => give<'committed'>({ kind: 'committed', segments }).outcome,
     manifest: (segment) => give<'manifest'>({ kind: 'manifest', segment }).outcome,
     settle: (id, outcome) => {
       const call = pending.get(id)

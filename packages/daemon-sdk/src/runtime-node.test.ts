@@ -7,7 +7,7 @@ import { freePort, ManualClock, poll, startControlPlane, startFaultProxy } from 
 import { dbTest } from '@sonde/testing/db-test'
 import { expect, test } from 'vitest'
 import { createRuntimeNode } from './runtime-node.ts'
-import { ENV, makeSession, nodeTest, rosterOf, startNode, synthetic } from '../test/support.ts'
+import { ENV, insertToken, makeSession, nodeTest, rosterOf, startNode, synthetic } from '../test/support.ts'
 
 nodeTest.for(['worker', 'inline'] as const)(
   'a node with its lane in %s attaches, declares, comes online and goes on beating',
@@ -216,7 +216,8 @@ nodeTest('a node whose slot was ended by a person attaches again in a new epoch'
 nodeTest('a node below the floor is admitted read-only and keeps beating', async ({ plane, database }) => {
   const session = await makeSession(database.db, { floor: '2.0' })
   await using below = startNode({ url: plane.url, token: session.nodeToken, clientVersion: '1.9' })
-  await using above = startNode({ url: plane.url, token: session.nodeToken, clientVersion: '2.0' })
+  const second = await insertToken(database.db, 'node', session)
+  await using above = startNode({ url: plane.url, token: second, clientVersion: '2.0' })
   await above.heard('online')
   await below.heard('credit', 3)
   expect(below.events.attached[0]?.readOnly).toBe(true)

@@ -27,8 +27,11 @@ const MOST_WORDS = 512
  * node.start()
  */
 export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
-  const { url, token, sessionId, nodeId, clientVersion, capabilities, onCommand } = options
+  const { url, key, sessionId, nodeId, clientVersion, capabilities, onCommand } = options
   const { lane = 'worker', clock = systemClock, random = Math.random, log = SILENT } = options
+  if (options.token === undefined && key === undefined) {
+    throw new SondeError('auth.token_missing', { message: 'A node needs a token, or a key that it gets one with.' })
+  }
   // The same in every lane of this process, so that one that takes over is no new incarnation.
   const identity = { nodeId, clientVersion, capabilities, instanceId: randomUUID(), sessionId, host: hostname() }
   const events = createEmitter<RuntimeNodeEvents>((error) => log.warn({ err: error }, 'a listener of the node failed'))
@@ -44,6 +47,7 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
     askAgain: () => port?.post({ kind: 'redeliver' }),
     signal: final.signal,
   })
+  let { token } = options
   let port: LanePort | undefined
   let restart: TimerHandle | undefined
   let failures = 0
@@ -54,7 +58,7 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
   let stopping: Promise<void> | undefined
 
   const open = (): void => {
-    const settings = { url, token, identity, health, known }
+    const settings = { url, token, key, identity, health, known }
     const listener = { onMessage, onFailed }
     port =
       lane === 'worker' ? openWorkerLane(settings, listener) : openInlineLane(settings, listener, { clock, random })
@@ -99,6 +103,7 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
 
   const onEvent = ({ name, event }: LaneEvent): void => {
     if (name === 'online') failures = 0
+    if (name === 'credential') token = event.token
     if (name === 'fenced') final.abort(new SondeError('runtimenode.fenced'))
     if (name === 'revoked') final.abort(new SondeError(event.code, { message: event.message }))
     if (name === 'mainLoopStalled') {
@@ -146,6 +151,7 @@ export const createRuntimeNode = (options: RuntimeNodeOptions): RuntimeNode => {
     },
     declareTargets: (list) => calls.declareTargets(list),
     report: (segments) => calls.report(segments),
+    committed: (segments) => calls.committed(segments),
     manifest: (segment) => calls.manifest(segment),
   }
 }

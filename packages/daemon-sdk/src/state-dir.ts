@@ -49,7 +49,8 @@ export const openStateDir = (path: string): StateDir => {
 /** The node id kept in `dir`, made at the first call. Two processes that call it at once get the same one. */
 export const loadOrCreateNodeId = (dir: string): string => {
   const file = join(dir, 'node-id')
-  const known = read(file) ?? (createWhole(dir, file, `node-${randomBytes(16).toString('hex')}\n`), read(file) ?? '')
+  const known =
+    readIfThere(file) ?? (createWhole(dir, file, `node-${randomBytes(16).toString('hex')}\n`), readIfThere(file) ?? '')
   const nodeId = known.trim()
   if (NODE_ID.test(nodeId)) return nodeId
   throw new Error(`${file} does not hold a node id. Restore it, or delete it to become a new node.`)
@@ -60,7 +61,7 @@ const takeLock = (dir: string, lock: string): string => {
   const mine = `${JSON.stringify({ pid: process.pid, started: startOf(process.pid), key: randomBytes(8).toString('hex') })}\n`
   for (;;) {
     if (createWhole(dir, lock, mine)) return mine
-    const found = read(lock)
+    const found = readIfThere(lock)
     if (found === undefined) continue
     const pid = livingHolder(found)
     if (pid !== undefined) {
@@ -86,7 +87,7 @@ const takeOver = (takeover: { dir: string; lock: string; found: string; mine: st
     return false
   }
   try {
-    if (read(lock) !== found) return false
+    if (readIfThere(lock) !== found) return false
     const next = `${marker}.next`
     rmSync(next, { force: true })
     createWhole(dir, next, mine)
@@ -98,7 +99,7 @@ const takeOver = (takeover: { dir: string; lock: string; found: string; mine: st
 }
 
 const release = (lock: string, mine: string): void => {
-  if (read(lock) === mine) rmSync(lock, { force: true })
+  if (readIfThere(lock) === mine) rmSync(lock, { force: true })
 }
 
 /** The pid in a lock, if that process lives. With its start time a pid names one process for good; without /proc it must do alone. */
@@ -129,14 +130,14 @@ const parse = (content: string): { pid: number; started: string | null } | undef
 
 /** When a process was started, in ticks since boot; null where /proc does not tell. */
 const startOf = (pid: number): string | null => {
-  const stat = read(`/proc/${pid}/stat`)
+  const stat = readIfThere(`/proc/${pid}/stat`)
   if (stat === undefined) return null
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields[0] === 'Z' ? 'zombie' : (fields[19] ?? null)
 }
 
 /** Creates a file with its whole content, or not at all. False when it is there already. */
-const createWhole = (dir: string, file: string, content: string): boolean => {
+export const createWhole = (dir: string, file: string, content: string): boolean => {
   const partial = join(dir, `.${randomBytes(8).toString('hex')}`)
   const handle = openSync(partial, 'wx', 0o600)
   try {
@@ -156,7 +157,8 @@ const createWhole = (dir: string, file: string, content: string): boolean => {
   }
 }
 
-const read = (file: string): string | undefined => {
+/** The content of a file; undefined where there is none. */
+export const readIfThere = (file: string): string | undefined => {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

@@ -55,6 +55,29 @@ test('a conflict is retried slowly, and a new connection does not hurry it', () 
   expect(transition(state, EVENTS['retry due']).actions).toEqual([{ kind: 'attach' }])
 })
 
+test('a credential that has ended is replaced at once, in the same epoch; one that is of no use is waited for longer each time', () => {
+  const away = run(STATES.running, EVENTS['beat failed: expired'], EVENTS.proved)
+  expect(away.actions).toContainEqual({ kind: 'beat', epoch: 3, timeoutMs: 800 })
+  expect(away.actions.some(({ kind }) => kind === 'attach' || kind === 'tellAttached')).toBe(false)
+  const useless = run(
+    STATES.running,
+    ...[0, 1, 2].flatMap(() => [EVENTS['beat failed: expired'], EVENTS['retry due'], EVENTS.proved]),
+  )
+  const attempts = useless.actions.flatMap((action) => (action.kind === 'scheduleRetry' ? [action.attempt] : []))
+  expect(attempts).toEqual([1, 2])
+})
+
+test('a proof besides is asked for once, disturbs nothing, and its answer counts when the credential ends meanwhile', () => {
+  const { state, actions } = run(STATES.running, EVENTS['credential due'], EVENTS['credential due'])
+  expect(actions).toEqual([{ kind: 'prove' }])
+  expect(run(state, EVENTS['prove failed: transport'])).toEqual({ state: STATES.running, actions: [] })
+  expect(run(state, EVENTS.proved)).toEqual({ state: STATES.running, actions: [] })
+  const ended = run(state, EVENTS['beat failed: expired'])
+  expect(ended.state.name).toBe('proving')
+  expect(ended.actions).toEqual([{ kind: 'cancelTimers' }])
+  expect(run(ended.state, EVENTS.proved).state.name).toBe('declaring')
+})
+
 test('an attach under way is not doubled by a new connection or a late timer', () => {
   const { state } = run(INITIAL_STATE, EVENTS.start)
   for (const event of [EVENTS['lane opened'], EVENTS['retry due'], EVENTS.start]) {
@@ -115,7 +138,7 @@ const anyEvent: fc.Arbitrary<SupervisorEvent> = fc
     return 'epoch' in event ? { ...event, epoch } : event
   })
 
-test('over any events: at most one beat and one attach are under way, and a final state is never left but by stop', () => {
+test('over any events: at most one beat, one attach and one proof are under way, and a final state is never left but by stop', () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
       let state = INITIAL_STATE
@@ -125,12 +148,15 @@ test('over any events: at most one beat and one attach are under way, and a fina
         if ((event.kind === 'attached' || event.kind === 'attachFailed') && !attaching) continue
         if (event.kind === 'attached' || event.kind === 'attachFailed') attaching = false
         const step = transition(state, event)
-        const wasBeating = 'attachment' in state && state.attachment.beating
+        const slot = 'attachment' in state ? state.attachment : undefined
+        const wasBeating = slot?.beating ?? false
+        const wasProving = slot?.proving || (state.name === 'proving' && state.wait === 'none')
         for (const action of step.actions) {
           if (action.kind === 'attach') {
             expect(attaching).toBe(false)
             attaching = true
           }
+          if (action.kind === 'prove') expect(wasProving).toBe(false)
           if (action.kind === 'beat') expect(wasBeating).toBe(false)
         }
         if (['fenced', 'revoked', 'stopped'].includes(state.name) && step.state.name !== state.name) {

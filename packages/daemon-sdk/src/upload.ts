@@ -30,11 +30,12 @@ export const upload = (
     // Read to the end in any case: only then is the connection used again.
     const text = await response.text()
     if (response.ok) return uploadResultSchema.parse(JSON.parse(text))
-    throw errorOf(response.status, text)
+    throw wireErrorOf(response.status, text)
   })
 }
 
-const errorOf = (status: number, text: string): SondeError => {
+/** The error in an answer of a route beside the procedures. */
+export const wireErrorOf = (status: number, text: string): SondeError => {
   let wire: unknown
   try {
     const answer: unknown = JSON.parse(text)
@@ -43,7 +44,7 @@ const errorOf = (status: number, text: string): SondeError => {
     wire = undefined
   }
   if (wire !== undefined) return wireErrorToSondeError(wire)
-  return new SondeError('control_plane.error', { message: `The upload was answered with status ${status}.` })
+  return new SondeError('control_plane.error', { message: `The call was answered with status ${status}.` })
 }
 
 /**

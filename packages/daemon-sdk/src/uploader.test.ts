@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { encodeChunk } from '@sonde/capture-format/chunk'
 import { newId } from '@sonde/contracts'
 import { ManualClock, poll } from '@sonde/testing'
 import { expect, test } from 'vitest'
 import { startPeer, type Post } from '../test/scripted-peer.ts'
-import type { SpooledChunk } from './spool.ts'
+import { DiskSpool } from './spool/disk-spool.ts'
+import { MemorySpool } from './spool/memory-spool.ts'
+import type { SpooledChunk } from './spool/spool.ts'
 import { createUploader, type UploaderOptions } from './uploader.ts'
 
 const captureId = newId()
@@ -243,4 +248,35 @@ test('disposing ends uploads that are under way', async () => {
   await poll(() => peer.posts.length === 1, { what: 'the POST' })
   await uploader[Symbol.asyncDispose]()
   expect(uploader.pendingBytes(captureId, 0)).toBeGreaterThan(0)
+})
+
+test('what a spool kept from an earlier process is shipped once it is told to, without what the control plane has', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sonde-uploader-'))
+  try {
+    {
+      await using spool = await DiskSpool.open({ dir })
+      for (const seq of [0, 1, 2, 3]) await spool.append(await chunkOf(seq))
+    }
+    await using peer = await startPeer((post) => post.settle())
+    await using spool = await DiskSpool.open({ dir })
+    await using uploader = start(peer.url, { spool })
+    await uploader.settled({ captureId, segmentNo: 0, seq: 1 })
+    await uploader.resume()
+    await uploader.flushed(captureId, 0)
+    expect(seqsOf(peer)).toEqual([0, 2, 3])
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+})
+
+test('of a capture that was deleted nothing is kept or sent any more', async () => {
+  await using peer = await startPeer((post) => post.settle(() => 'capture.gone'))
+  const spool = new MemorySpool()
+  for (let seq = 0; seq < 40; seq += 1) await spool.append(await chunkOf(seq, 100_000))
+  await using uploader = start(peer.url, { spool })
+  await uploader.resume()
+  await uploader.flushed(captureId, 0)
+  expect(spool.bytes(captureId, 0)).toBe(0)
+  expect(seqsOf(peer).length).toBeLessThan(30)
+  expect(uploader.rejected[0]).toMatchObject({ code: 'capture.gone' })
 })

@@ -3,15 +3,19 @@ import { CAPTURE_LIMITS, systemClock, type Clock, type TimerHandle, type UploadR
 import { fullJitterMs } from './backoff.ts'
 import { SILENT, type SdkLog } from './call.ts'
 import { segmentKey } from './segment-key.ts'
-import { MemorySpool, type ChunkId, type Spool, type SpooledChunk } from './spool.ts'
+import { MemorySpool } from './spool/memory-spool.ts'
+import type { ChunkId, Spool, SpooledChunk } from './spool/spool.ts'
 import { blameOf, isWorthRetry, upload } from './upload.ts'
 
 export interface UploaderOptions {
   /** The control plane, for example `http://127.0.0.1:7373`. */
   url: string
-  /** A node's token. */
-  token: string
-  /** The control plane will never take this chunk, and it was dropped. `code` is of the error table or newer. */
+  /** A node's token; while there is none, chunks wait. @default none until `setToken` */
+  token?: string
+  /**
+   * The control plane will never take this chunk, and it was dropped. `code` is of the error table or newer; with
+   * `capture.gone` all that was held of the segment is dropped.
+   */
   onRejected: (chunk: ChunkId & { code: string }) => void
   /** @default a memory spool */
   spool?: Spool
@@ -27,14 +31,20 @@ export interface UploaderOptions {
 
 /** Ships chunks until each is committed, or refused for good. Dispose to stop; what is unsent stays in the spool. */
 export interface Uploader extends AsyncDisposable {
-  /** Resolves when the spool has the chunk. Chunks of a segment are given in the order of seq. */
+  /** Resolves when the spool has the chunk, throws `SpoolError` when it cannot. Chunks of a segment come in the order of seq. */
   enqueue(chunk: SpooledChunk): Promise<void>
+  /** Ships what the spool holds from an earlier process. */
+  resume(): Promise<void>
+  /** Frees a chunk that the control plane says it has. */
+  settled(id: ChunkId): Promise<void>
   /** Bytes of a segment that are not committed yet. */
   pendingBytes(captureId: string, segmentNo: number): number
   /** Resolves when nothing of the segment is pending any more. */
   flushed(captureId: string, segmentNo: number): Promise<void>
   /** Forgets all that is pending of a segment. */
   discard(captureId: string, segmentNo: number): Promise<void>
+  /** What to upload with from now on. */
+  setToken(token: string): void
   /** Bytes that may be in flight from now on, as a beat told; 0 waits for the next beat. @default 1 MiB */
   setCredit(bytes: number): void
 }
@@ -46,7 +56,7 @@ const POSTS_IN_FLIGHT = 2
 const nameOf = (id: ChunkId): string => `${segmentKey(id)}/${id.seq}`
 
 export const createUploader = (options: UploaderOptions): Uploader => {
-  const { url, token, onRejected, spool = new MemorySpool(), clock = systemClock } = options
+  const { url, onRejected, spool = new MemorySpool(), clock = systemClock } = options
   const { random = Math.random, fetch = globalThis.fetch, log = SILENT } = options
   const stopped = new AbortController()
   /** Chunks that are on their way, or rest before they are sent again. */
@@ -58,6 +68,7 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   const waiters = new Map<string, (() => void)[]>()
   const posts = new Set<Promise<void>>()
   const rests = new Set<TimerHandle>()
+  let { token } = options
   let credit = BATCH_BYTES
   let inFlightBytes = 0
   let failures = 0
@@ -95,7 +106,11 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   }
 
   const canSend = (): boolean =>
-    !stopped.signal.aborted && !isResting && posts.size < POSTS_IN_FLIGHT && inFlightBytes < credit
+    token !== undefined &&
+    !stopped.signal.aborted &&
+    !isResting &&
+    posts.size < POSTS_IN_FLIGHT &&
+    inFlightBytes < credit
 
   const nextBatch = async (): Promise<SpooledChunk[]> => {
     const room = credit - inFlightBytes
@@ -128,7 +143,7 @@ export const createUploader = (options: UploaderOptions): Uploader => {
     let result: UploadResult
     try {
       const body = Buffer.concat(batch.map((chunk) => chunk.bytes))
-      result = await upload({ url, token, clock, fetch }, body, stopped.signal)
+      result = await upload({ url, token: token ?? '', clock, fetch }, body, stopped.signal)
     } catch (thrown) {
       return failed(batch, thrown)
     }
@@ -151,7 +166,8 @@ export const createUploader = (options: UploaderOptions): Uploader => {
       return
     }
     const isHeld = spool.has(chunk)
-    await spool.acknowledge(chunk)
+    if (outcome === 'capture.gone') await spool.discard(chunk.captureId, chunk.segmentNo)
+    else await spool.acknowledge(chunk)
     forget(name)
     if (isHeld && outcome !== 'stored' && outcome !== 'duplicate') onRejected({ ...idOf(chunk), code: outcome })
     wake(chunk)
@@ -197,7 +213,12 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   return {
     enqueue: async (chunk) => {
       await spool.append(chunk)
-      void fill()
+      void spool.synced().then(fill, fill)
+    },
+    resume: fill,
+    settled: async (id) => {
+      await spool.acknowledge(id)
+      wake(id)
     },
     pendingBytes: (captureId, segmentNo) => spool.bytes(captureId, segmentNo),
     flushed: (captureId, segmentNo) => {
@@ -208,6 +229,10 @@ export const createUploader = (options: UploaderOptions): Uploader => {
     discard: async (captureId, segmentNo) => {
       await spool.discard(captureId, segmentNo)
       wake({ captureId, segmentNo })
+    },
+    setToken: (next) => {
+      token = next
+      void fill()
     },
     setCredit: (bytes) => {
       credit = bytes

@@ -1,6 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createClient } from '@sonde/client'
-import { newId, type DeclaredTarget, type RosterNode } from '@sonde/contracts'
+import {
+  canonicalRules,
+  newId,
+  redactionRulesSchema,
+  type CommandResult,
+  type DeclaredTarget,
+  type DeliveredCommand,
+  type RosterNode,
+} from '@sonde/contracts'
 import { poll, startControlPlane } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import type { TestAPI } from 'vitest'
@@ -14,10 +22,22 @@ export const ENV = {
   SONDE_OFFLINE_AFTER_MS: '3000',
   SONDE_SWEEP_MS: '100',
 }
+/** The answer of a daemon that redacts as the command says. */
+export const openedBy = ({ body }: DeliveredCommand): CommandResult => {
+  const rules = redactionRulesSchema.parse('policy' in body ? body.policy : undefined)
+  const sha256 = createHash('sha256').update(canonicalRules(rules)).digest('hex')
+  const policy = { sha256, keyFingerprint: '0123456789abcdef' }
+  return { kind: 'opened', serverVersion: null, dialect: 'bracket', role: 'primary', policy }
+}
 /** An open database. */
 export type Db = (typeof dbTest extends TestAPI<infer Context> ? Context : never)['database']['db']
 
-const insertToken = async (db: Db, kind: 'person' | 'node', ids: { participantId: string; sessionId: string }) => {
+/** A token; a node's belongs to the node that attaches with it first. */
+export const insertToken = async (
+  db: Db,
+  kind: 'person' | 'node',
+  ids: { participantId: string; sessionId: string },
+) => {
   const token = `sonde_${kind === 'node' ? 'n' : 'p'}_${randomBytes(32).toString('base64url')}`
   const sha256 = createHash('sha256').update(token).digest()
   const { participantId: participant_id, sessionId: session_id } = ids
@@ -64,9 +84,7 @@ export interface Started extends AsyncDisposable {
 }
 
 /** Starts a node, by default a new one that acknowledges every command. */
-export const startNode = (
-  options: Partial<RuntimeNodeOptions> & Pick<RuntimeNodeOptions, 'url' | 'token'>,
-): Started => {
+export const startNode = (options: Partial<RuntimeNodeOptions> & Pick<RuntimeNodeOptions, 'url'>): Started => {
   const nodeId = options.nodeId ?? `node-${randomBytes(16).toString('hex')}`
   const node = createRuntimeNode({
     nodeId,
@@ -82,6 +100,8 @@ export const startNode = (
     readOnlyChanged: [],
     credit: [],
     targetsDeclared: [],
+    credential: [],
+    drain: [],
     disconnected: [],
     reconnected: [],
     mainLoopStalled: [],

@@ -1,6 +1,7 @@
 import { newId } from '@sonde/contracts'
 import { expect, test } from 'vitest'
-import { MemorySpool, type SpooledChunk } from './spool.ts'
+import { MemorySpool } from './memory-spool.ts'
+import type { SpooledChunk } from './spool.ts'
 
 const [one, other] = [newId(), newId()]
 const chunk = (captureId: string, seq: number, length = 10): SpooledChunk => ({
