@@ -9,7 +9,7 @@ export interface CutChunk {
   /** Earliest and latest time of its lines in microseconds of the target's clock; -1 when none has one. */
   firstEventUs: number
   lastEventUs: number
-  /** Some line was longer than its limit. */
+  /** Its last line, and no other, was cut. */
   hasCutLine: boolean
 }
 
@@ -54,6 +54,11 @@ export class ChunkBuffer {
     if (eventUs < 0) return
     if (this.#firstEventUs < 0 || eventUs < this.#firstEventUs) this.#firstEventUs = eventUs
     if (eventUs > this.#lastEventUs) this.#lastEventUs = eventUs
+  }
+
+  /** Goes on with this number; before the first line. */
+  skipTo(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq)
   }
 
   /** Hands out what is there under the next number and starts anew. */

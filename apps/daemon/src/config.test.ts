@@ -1,7 +1,9 @@
 import { SondeError } from '@sonde/contracts'
 import { expect, test } from 'vitest'
 import { readConfig } from './config.ts'
+import { IMPACT_DEFAULTS } from './guard/impact.ts'
 
+const ENROLL = `sonde_e_${'a'.repeat(43)}`
 const ENV = { SONDE_URL: 'http://127.0.0.1:7373', SONDE_TOKEN: 'sonde_n_secret' }
 
 const refusal = (argv: string[], env: NodeJS.ProcessEnv = ENV): string => {
@@ -38,6 +40,8 @@ test('arguments come before the environment, and several targets are taken in tu
     ],
     name: 'web 1',
     stateDir: '/tmp/x',
+    spoolBytes: 2 ** 30,
+    impact: IMPACT_DEFAULTS,
     logLevel: 'warn',
   })
 })
@@ -51,17 +55,48 @@ test('a unix socket is a path, with or without a user', () => {
   expect(targets('unix://:secret@/r.sock')[0]).not.toHaveProperty('address.username')
 })
 
+test('servers come from the environment too, where no list of processes shows their passwords', () => {
+  const env = {
+    ...ENV,
+    SONDE_TARGETS: ' redis://:s3@db:7000  synthetic: ',
+    SONDE_CLUSTERS: 'redis://c1\nredis://c2:7001',
+  }
+  const of = (...argv: string[]) =>
+    readConfig(argv, env).targets.map((each) => [each.kind, each.kind === 'synthetic' ? '' : each.address.host])
+  expect(of()).toEqual([
+    ['server', 'db'],
+    ['synthetic', ''],
+    ['cluster', 'c1'],
+    ['cluster', 'c2'],
+  ])
+  expect(of('--target', 'redis://other')).toEqual([
+    ['server', 'other'],
+    ['cluster', 'c1'],
+    ['cluster', 'c2'],
+  ])
+  expect(readConfig([], env).targets[0]).toHaveProperty('address.password', 's3')
+})
+
 test.for([
   [[], {}, '--url or SONDE_URL'],
   [['--target', 'synthetic:'], { SONDE_URL: 'ftp://x', SONDE_TOKEN: 't' }, '--url or SONDE_URL'],
-  [['--target', 'synthetic:'], { SONDE_URL: 'http://x' }, '--token or SONDE_TOKEN'],
+  [['--target', 'synthetic:', '--name', 'n'], { SONDE_URL: 'http://x', SONDE_ENROLL: 'x' }, '--enroll or SONDE_ENROLL'],
+  [['--target', 'synthetic:', '--name', 'n'], { ...ENV, SONDE_ENROLL: ENROLL }, '--enroll and --token'],
+  [['--target', 'synthetic:'], { SONDE_URL: 'http://x', SONDE_ENROLL: ENROLL }, '--name is missing'],
   [['--target', 'synthetic:', '--session', 'x'], ENV, '--session or SONDE_SESSION'],
   [['--target', 'synthetic:'], { ...ENV, SONDE_LOG_LEVEL: 'loud' }, 'SONDE_LOG_LEVEL'],
+  [['--target', 'synthetic:'], { ...ENV, SONDE_SPOOL_BYTES: '1G' }, 'SONDE_SPOOL_BYTES'],
+  [['--target', 'synthetic:'], { ...ENV, SONDE_SPOOL_BYTES: '1000' }, 'SONDE_SPOOL_BYTES'],
   [[], ENV, '--target or --cluster'],
   [['--target', 'synthetic:', '--target', 'http://x'], ENV, '--target number 2'],
   [['--cluster', 'synthetic:'], ENV, '--cluster number 1'],
   [['--target', 'redis://h:6379/3'], ENV, '--target number 1'],
-  [['--wrong'], ENV, '--wrong'],
+  [[], { ...ENV, SONDE_TARGETS: 'synthetic: http://x' }, 'SONDE_TARGETS number 2'],
+  [[], { ...ENV, SONDE_CLUSTERS: 'redis://h/1' }, 'SONDE_CLUSTERS number 1'],
+  [[], { ...ENV, SONDE_TARGETS: ' ' }, '--target or --cluster'],
+  [['--wrong'], ENV, "Unknown option '--wrong'"],
+  [['--target'], ENV, "'--target <value>' argument missing"],
+  [['redis://h'], ENV, '--target or --cluster'],
 ] as const)('%j is refused with the name of the setting', ([argv, env, name]) => {
   expect(refusal([...argv], env)).toContain(name)
 })
@@ -76,5 +111,8 @@ test('neither the token nor a password is in what a bad setting says', () => {
     const message = refusal(['--target', target])
     expect(message).toContain('--target number 1')
     expect(message).not.toMatch(/hunter2|sonde_n_secret/)
+  }
+  for (const argv of [['redis://u:hunter2@h'], ['--tokn=hunter2'], ['--tokn', 'hunter2']]) {
+    expect(refusal(argv)).not.toContain('hunter2')
   }
 })

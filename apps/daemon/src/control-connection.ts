@@ -26,6 +26,8 @@ export interface ClientEntry {
   id: string
   address: string
   name: string
+  /** Output that waits in the server for this client, in bytes. */
+  omemBytes: number
 }
 
 /** Reads CLIENT LIST. */
@@ -33,7 +35,9 @@ export const parseClientList = (text: string): ClientEntry[] =>
   text.split('\n').flatMap((line): ClientEntry[] => {
     const values = new Map(line.split(' ').map((pair) => [pair.split('=', 1)[0]!, pair.slice(pair.indexOf('=') + 1)]))
     const id = values.get('id')
-    return id === undefined ? [] : [{ id, address: values.get('addr') ?? '', name: values.get('name') ?? '' }]
+    if (id === undefined) return []
+    const [address = '', name = ''] = [values.get('addr'), values.get('name')]
+    return [{ id, address, name, omemBytes: Number(values.get('omem') ?? 0) }]
   })
 
 /**
@@ -43,6 +47,8 @@ export const parseClientList = (text: string): ClientEntry[] =>
 export class ControlConnection implements Disposable {
   readonly #address: ServerAddress
   readonly #clientName: string
+  /** What to echo first on each new connection, so that a reader knows it as the daemon's own. */
+  greeting: (() => string) | undefined
   #client: Promise<Client> | undefined
   #isClosed = false
 
@@ -52,7 +58,7 @@ export class ControlConnection implements Disposable {
   }
 
   async facts(): Promise<ServerFacts> {
-    return readServerFacts(String(await this.#send('INFO')))
+    return readServerFacts(await this.info())
   }
 
   async clusterNodes(): Promise<string> {
@@ -72,15 +78,34 @@ export class ControlConnection implements Disposable {
     await this.#send('ECHO', text)
   }
 
+  async ping(): Promise<void> {
+    await this.#send('PING')
+  }
+
+  /** The text of INFO: all sections that come by default. */
+  async info(): Promise<string> {
+    return String(await this.#send('INFO'))
+  }
+
+  /** CLIENT LIST, of one client where the server can say that: from 6.2 on. */
+  async clients(id?: string): Promise<ClientEntry[]> {
+    const reply = await (id === undefined ? this.#send('CLIENT', 'LIST') : this.#send('CLIENT', 'LIST', 'ID', id))
+    return parseClientList(String(reply))
+  }
+
+  async kill(id: string): Promise<void> {
+    await this.#send('CLIENT', 'KILL', 'ID', id)
+  }
+
   /**
    * Ends the connections that an earlier process of this node left at the target: those whose name begins with `prefix`
    * and is none of `live`, the names in use in this process. Answers how many.
    */
   async killLeftovers(prefix: string, live: ReadonlySet<string>): Promise<number> {
-    const clients = parseClientList(String(await this.#send('CLIENT', 'LIST')))
+    const clients = await this.clients()
     const left = clients.filter(({ name }) => name.startsWith(prefix) && !live.has(name))
     // One that is gone by now answers an error, which is as good.
-    for (const { id } of left) await this.#send('CLIENT', 'KILL', 'ID', id).catch(() => undefined)
+    for (const { id } of left) await this.kill(id).catch(() => undefined)
     return left.length
   }
 
@@ -132,6 +157,8 @@ export class ControlConnection implements Disposable {
     const timer = setTimeout(() => destroy(client), TIMEOUT_MS)
     try {
       await client.connect()
+      const greeting = this.greeting?.()
+      if (greeting !== undefined) await client.sendCommand(['ECHO', greeting]).catch(() => undefined)
       await client.sendCommand(['CLIENT', 'SETNAME', this.#clientName]).catch(() => undefined)
       isOpen = client.isReady && !this.#isClosed
       if (!isOpen) throw new Error('the connection was closed')

@@ -1,21 +1,12 @@
-import type { LineErrorKind } from '@sonde/capture-format'
-import type { SourceLine } from './source/source.ts'
+import type { StoredLine } from './line-redaction.ts'
 
 /** Bytes that may wait, the objects around them counted at 128 bytes a line. */
 const MAX_BYTES = 4 * 2 ** 20
 const LINE_OVERHEAD = 128
 
-interface HeldLine {
-  bytes: Uint8Array
-  start: number
-  end: number
-  error: LineErrorKind | null
-  parsed: { eventUs: number }
-}
-
 /** Lines that came while a slice was used up and the next one had not been granted yet: at most 4 MiB, in their order. */
 export class HeldLines {
-  #lines: HeldLine[] = []
+  #lines: StoredLine[] = []
   #first = 0
   #bytes = 0
 
@@ -24,7 +15,7 @@ export class HeldLines {
   }
 
   /** Keeps a copy of the line; false when there is no room for it. */
-  add({ bytes, start, end, error, parsed }: SourceLine): boolean {
+  add({ bytes, start, end, error, parsed }: StoredLine): boolean {
     const cost = end - start + LINE_OVERHEAD
     if (this.#bytes + cost > MAX_BYTES) return false
     this.#bytes += cost
@@ -34,7 +25,7 @@ export class HeldLines {
   }
 
   /** The oldest line, which is no longer held. There must be one. */
-  take(): HeldLine {
+  take(): StoredLine {
     const line = this.#lines[this.#first]!
     this.#first += 1
     this.#bytes -= line.end - line.start + LINE_OVERHEAD

@@ -1,9 +1,9 @@
 import { latin1Encode, type MonitorLine } from '@sonde/capture-format'
 
 /** Which connection of the daemon a mark was sent on. */
-export type OwnConnection = 'monitor' | 'control'
+export type OwnConnection = 'monitor' | 'control' | 'watchdog'
 
-const LETTERS: Record<OwnConnection, string> = { monitor: 'm', control: 'c' }
+const LETTERS: Record<OwnConnection, string> = { monitor: 'm', control: 'c', watchdog: 'w' }
 
 const isAt = (bytes: Uint8Array, start: number, wanted: Uint8Array): boolean => {
   // Addresses differ in their last digits, so comparing from the end decides at the first byte most of the time.

@@ -1,6 +1,10 @@
+import { redactionRulesSchema } from '@sonde/contracts'
 import { ManualClock } from '@sonde/testing'
 import { expect, test } from 'vitest'
 import { scanInto, wireLine } from '../test/lines.ts'
+import { compileRedaction } from './line-redaction.ts'
+import type { LineSelection } from './line-selection.ts'
+import { redactionKeyOf } from './redaction-key.ts'
 import { BEGIN_US, identityHolds, startWriter, testSlice as slice } from '../test/writer.ts'
 
 const start = (options: Parameters<typeof startWriter>[1] = {}) => startWriter(new ManualClock(), options)
@@ -121,6 +125,18 @@ test('a line longer than a chunk is a chunk of its own, and a line over the limi
   expect(writer.counters).toMatchObject({ cut: 1, malformed: 0, recorded: 3 })
 })
 
+test('a cut line is the last of its chunk', () => {
+  const { writer, feed, chunks } = start({ chunk: { bytes: 1e6, ms: 500, lines: 100, maxLineBytes: 1024 } })
+  feed(2)
+  feed(1, 'x'.repeat(5000))
+  feed(1)
+  writer.terminate('completed', 'manual_stop')
+  expect(chunks.map(({ lineCount, hasCutLine }) => [lineCount, hasCutLine])).toEqual([
+    [3, true],
+    [1, false],
+  ])
+})
+
 test('lines before the begin are not of the segment, and after the first line arrival decides', () => {
   const { writer, scanner } = start()
   scanner.push(wireLine(BEGIN_US - 1, 'SET', 'early', 'v'))
@@ -212,4 +228,21 @@ test('a stop while lines wait for a grant counts them as dropped', () => {
   writer.terminate('completed', 'manual_stop')
   expect(writer.counters).toMatchObject({ received: 5, recorded: 2, dropped: 3 })
   expect(identityHolds(writer)).toBe(true)
+})
+
+test('a line is redacted before it waits or counts, after it was selected', () => {
+  const key = redactionKeyOf(new Uint8Array(32))
+  const chunk = { bytes: 1e6, ms: 500, lines: 100, maxLineBytes: 1024 }
+  const redact = compileRedaction({ policy: redactionRulesSchema.parse({ level: 'full' }), chunk }, key)
+  const select: LineSelection = ({ bytes, start: from, end }) =>
+    Buffer.from(bytes.subarray(from, end)).includes('unwanted') ? 'filtered' : null
+  const { writer, feed, texts } = start({ redact, select, slice: slice({ lines: 1, lastLines: false }) })
+  feed(1, 'first secret')
+  feed(1, 'second secret')
+  feed(1, 'unwanted secret')
+  writer.grant(slice({ sliceNo: 1, lines: 9 }))
+  writer.terminate('completed', 'manual_stop')
+  const text = texts().join('')
+  expect(text).toMatch(/"k0" ~12:[0-9a-f]{16}\n.*"k1" ~13:[0-9a-f]{16}\n$/)
+  expect(writer.counters).toMatchObject({ recorded: 2, filtered: 1, recordedBytes: text.length })
 })

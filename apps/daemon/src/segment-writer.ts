@@ -1,6 +1,8 @@
 import type { ChunkBounds, Clock, Counters, Outcome, Slice, TerminationReason, TimerHandle } from '@sonde/contracts'
 import { ChunkBuffer, type CutChunk } from './chunk-buffer.ts'
 import { HeldLines } from './held-lines.ts'
+import type { RedactLine, StoredLine } from './line-redaction.ts'
+import type { LineSelection } from './line-selection.ts'
 import type { SourceLine } from './source/source.ts'
 
 /** How reading ended; detail holds the server's or system's own words. */
@@ -25,6 +27,12 @@ export interface SegmentWriterOptions {
   durationMs: number
   clock: Clock
   events: WriterEvents
+  /** Which lines are recorded. @default all */
+  select?: LineSelection
+  /** What is kept of a line that is recorded, before anything counts or holds it. */
+  redact: RedactLine
+  /** What an earlier process granted, after `slice`, and counted. */
+  past?: { slices: readonly Slice[]; counters: Counters }
 }
 
 /** How long lines wait for a grant when a slice is used up. */
@@ -73,6 +81,9 @@ export class SegmentWriter {
     this.#slice = options.slice
     this.#grantedBytes = options.slice.bytes
     this.#grantedLines = options.slice.lines
+    if (!options.past) return
+    for (const slice of options.past.slices) this.#addSlice(slice)
+    Object.assign(this.counters, options.past.counters)
   }
 
   get end(): SegmentEnd | undefined {
@@ -99,12 +110,12 @@ export class SegmentWriter {
   }
 
   /**
-   * Records from here on, for `durationMs`. Lines before the first one of `beginUs` (the target's clock) or later are not
+   * Records from here on, for `durationMs`, which is what its options say unless it goes on with what another process began. Lines before the first one of `beginUs` (the target's clock) or later are not
    * of the segment; after it arrival decides, because event time may step back.
    */
-  begin(beginUs: number): void {
+  begin(beginUs: number, durationMs: number = this.#options.durationMs): void {
     if (this.#beginUs !== undefined || this.#end !== undefined) return
-    const { clock, durationMs } = this.#options
+    const { clock } = this.#options
     this.#beginUs = beginUs
     this.#durationTimer = clock.setTimeout(() => this.terminate('completed', 'duration_cap'), durationMs)
     this.#checkCaps()
@@ -116,27 +127,33 @@ export class SegmentWriter {
       if (line.parsed.eventUs < this.#beginUs) return
       this.#hasFirstLine = true
     }
-    if (line.isOwn) {
+    const reason = line.isOwn ? 'ownTraffic' : (this.#options.select?.(line) ?? null)
+    if (reason !== null) {
       this.counters.received += 1
-      this.counters.ownTraffic += 1
-    } else if (this.#waitsFor !== undefined) {
-      if (!this.#held.add(line))
-        this.#endAtCap(this.#waitsFor, 'no further part of the budget was granted before 4 MiB of lines waited for it')
-    } else this.#record(line)
+      this.counters[reason] += 1
+      return
+    }
+    const kept = this.#options.redact(line)
+    if (this.#waitsFor === undefined) this.#record(kept)
+    else if (!this.#held.add(kept)) {
+      this.#endAtCap(this.#waitsFor, 'no further part of the budget was granted before 4 MiB of lines waited for it')
+    }
   }
 
   /** Adds a slice; one that is not newer than the newest held is a repetition and changes nothing. */
   grant(slice: Slice): void {
-    if (slice.sliceNo <= this.#slice.sliceNo || this.#end !== undefined) return
-    this.#slice = slice
-    this.#grantedBytes += slice.bytes
-    this.#grantedLines += slice.lines
+    if (this.#end !== undefined || !this.#addSlice(slice)) return
     this.#waitsFor = undefined
     this.#options.clock.clearTimeout(this.#grantTimer)
     this.#checkCaps()
     while (this.#waitsFor === undefined && this.#end === undefined && this.#held.count > 0) {
       this.#record(this.#held.take())
     }
+  }
+
+  /** Numbers chunks from here; before the first line. */
+  skipTo(seq: number): void {
+    this.#buffer.skipTo(seq)
   }
 
   /** Ends the segment; the first call wins. Lines that wait for a grant are dropped, and counted so, unless a cap is the reason. */
@@ -154,7 +171,7 @@ export class SegmentWriter {
     events.ended(this.#end)
   }
 
-  #record(line: Omit<SourceLine, 'parsed' | 'isOwn'> & { parsed: { eventUs: number } }): void {
+  #record(line: StoredLine): void {
     const { counters } = this
     const { chunk, clock } = this.#options
     const length = line.end - line.start + 1
@@ -171,7 +188,17 @@ export class SegmentWriter {
       if (eventUs >= 0) this.#lagMs = Math.max(0, Math.round(clock.now() - eventUs / 1000))
     }
     this.#checkCaps()
-    if (this.#buffer.size >= chunk.bytes || this.#buffer.lineCount >= chunk.lines) this.#cut()
+    const isFull = this.#buffer.size >= chunk.bytes || this.#buffer.lineCount >= chunk.lines
+    // A cut line is the last of its chunk: that is how a reader finds it.
+    if (isFull || line.error === 'cut') this.#cut()
+  }
+
+  #addSlice(slice: Slice): boolean {
+    if (slice.sliceNo <= this.#slice.sliceNo) return false
+    this.#slice = slice
+    this.#grantedBytes += slice.bytes
+    this.#grantedLines += slice.lines
+    return true
   }
 
   #checkCaps(): void {

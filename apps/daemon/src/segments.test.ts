@@ -5,7 +5,7 @@ import { newId, type NodeCommandBody } from '@sonde/contracts'
 import { poll, startRedis } from '@sonde/testing'
 import { redisTest } from '@sonde/testing/redis-test'
 import { expect, test } from 'vitest'
-import { monitors, startNode, startNodeAt, startTraffic } from '../test/node.ts'
+import { endMonitors, monitors, startNode, startNodeAt, startTraffic } from '../test/node.ts'
 import { parseClientList } from './control-connection.ts'
 import { parseServerAddress } from './server-address.ts'
 
@@ -197,7 +197,9 @@ test.for([
   [{ slice: { sliceNo: 0, bytes: 1, lines: 0.5, lastBytes: true, lastLines: true } }, 'slice.lines'],
   [{ chunk: { bytes: 2 ** 24, ms: 500, lines: 1, maxLineBytes: 2 ** 20 } }, 'chunk.bytes'],
   [{ chunk: { bytes: 2 ** 20, ms: 500, lines: 1, maxLineBytes: 2 ** 24 } }, 'chunk.maxLineBytes'],
-  [{ policyRevision: 1 }, 'redaction policy'],
+  [{ policy: undefined }, 'redaction policy'],
+  [{ policy: { level: 'some' } }, 'redaction policy'],
+  [{ policy: { level: 'full', keepValues: true } }, 'redaction policy'],
 ] as const)('an open with %j is refused by the daemon itself', async ([fields, name]) => {
   await using node = await startNode({ kind: 'synthetic' })
   const answer = await node.run(node.open(fields))
@@ -211,6 +213,10 @@ test('a synthetic target is captured like any other', async () => {
     serverVersion: null,
     dialect: 'bracket',
     role: 'primary',
+    policy: {
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      keyFingerprint: expect.stringMatching(/^[0-9a-f]{16}$/),
+    },
   })
   await node.begin()
   const { end, counters } = await node.end()
@@ -236,3 +242,46 @@ test('a server that accepts connections and says nothing is refused in five seco
   for (const socket of sockets) socket.destroy()
   server.close()
 })
+
+redisTest('a connection that breaks is opened again: the segment goes on, and tells the gap', async () => {
+  await using redis = await startRedis()
+  await using node = await startNodeAt(redis)
+  using traffic = await startTraffic(redis)
+  await node.run(node.open())
+  await node.begin()
+  await traffic.write(100, 'before')
+  await poll(() => node.reports.some(({ counters }) => counters.recorded === 100), { what: 'the lines to be read' })
+  await endMonitors(redis)
+  await poll(async () => (await monitors(redis)) === 1, { what: 'the monitor to be back' })
+  await traffic.write(100, 'after')
+  await node.stop()
+  const { end, counters, gaps } = await node.end()
+  expect(end).toMatchObject({ outcome: 'completed', reason: 'manual_stop' })
+  expect(gaps).toMatchObject([{ gapNo: 0, reason: 'connection_lost', missing: null, lostLines: null }])
+  const [gap] = gaps ?? []
+  expect(gap?.firstEventUs).toBeGreaterThan(gap?.lastEventUs ?? Number.MAX_SAFE_INTEGER)
+  expect(counters.recorded).toBe(200)
+  await node.manifest()
+  const keys = [...node.store.linesOf(node.key()).matchAll(/"((?:before|after):\d+)"/g)].map(([, key]) => key)
+  const numbered = (tag: string) => Array.from({ length: 100 }, (_, index) => `${tag}:${index}`)
+  expect(keys.toSorted()).toEqual([...numbered('before'), ...numbered('after')].toSorted())
+})
+
+redisTest(
+  'a segment that is stopped while its connection is being opened again ends with a gap to its end',
+  async () => {
+    await using redis = await startRedis()
+    await using node = await startNodeAt(redis)
+    using traffic = await startTraffic(redis)
+    await node.run(node.open())
+    await node.begin()
+    await traffic.write(1, 'k')
+    await poll(() => node.reports.some(({ counters }) => counters.recorded === 1), { what: 'the line to be read' })
+    redis.kill()
+    await redis.exited
+    await node.stop()
+    const { end, gaps } = await node.end()
+    expect(end?.reason).toBe('manual_stop')
+    expect(gaps).toMatchObject([{ reason: 'connection_lost', firstEventUs: null }])
+  },
+)

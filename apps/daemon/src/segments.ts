@@ -1,13 +1,22 @@
 import {
   CAPTURE_LIMITS,
+  LIVE_SEGMENT_STATUSES,
+  SondeError,
   type Clock,
   type CommandResult,
+  type CommittedSegment,
   type NodeCommandBody,
   type SegmentManifest,
 } from '@sonde/contracts'
+import type { RestoredSegment } from '@sonde/daemon-sdk'
 import { OWN_CEILINGS } from './config.ts'
+import type { ImpactLimits } from './guard/impact.ts'
+import { rulesOf } from './line-redaction.ts'
+import { compileSelection } from './line-selection.ts'
 import { Progress } from './progress.ts'
 import { Segment, type OpenCommand, type SegmentProgress, type Shipper } from './segment.ts'
+import type { RedactionKey } from './redaction-key.ts'
+import { pastOf, type SegmentNote, type SegmentPast } from './segment-past.ts'
 import type { ReadableTarget } from './targets.ts'
 
 export interface SegmentRef {
@@ -18,11 +27,19 @@ export interface SegmentRef {
 export interface SegmentsOptions {
   find: (targetId: string) => Promise<ReadableTarget | undefined>
   shipper: Shipper
+  /** What masked arguments are hashed with. */
+  redactionKey: RedactionKey
+  /** Writes down what a daemon that is started after this one must know. @default nothing */
+  note?: (segment: SegmentRef, note: SegmentNote) => Promise<void>
   report: (segments: SegmentProgress[]) => Promise<void>
+  /** What is stored of segments, at most 1024; tries until the control plane has answered. */
+  committed: (segments: SegmentRef[]) => Promise<CommittedSegment[]>
   /** Tries until the control plane has answered. */
   sendManifest: (segment: SegmentRef, manifest: SegmentManifest) => Promise<void>
   /** A source ended by itself: the targets have changed. */
   sourceEnded: () => void
+  /** What reading may cost a server. */
+  impact: Pick<ImpactLimits, 'cpuShare'>
   clock: Clock
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }
@@ -33,7 +50,8 @@ const refused = (code: string, detail: string): Refused => ({ kind: 'refused', c
 const keyOf = ({ captureId, segmentNo }: SegmentRef): string => `${captureId}/${segmentNo}`
 
 /** What this host does not do whatever the control plane asks; null where all is within its bounds. */
-const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenCommand): Refused | null => {
+const refusalOf = (command: OpenCommand): Refused | null => {
+  const { durationMs, chunk, slice, policyRevision } = command
   const bounds: readonly (readonly [name: string, value: number, min: number, max: number])[] = [
     ['durationMs', durationMs, CAPTURE_LIMITS.durationMs.min, OWN_CEILINGS.durationMs],
     ['slice.bytes', slice.bytes, 0, OWN_CEILINGS.bytes],
@@ -51,15 +69,27 @@ const refusalOf = ({ durationMs, chunk, slice, policyRevision }: OpenCommand): R
       )
     }
   }
-  if (policyRevision === 0) return null
-  return refused('monitor_open_failed', `this daemon has no redaction policy of revision ${policyRevision}`)
+  try {
+    compileSelection(command)
+  } catch (error) {
+    return refused('monitor_open_failed', `this daemon cannot use the filter: ${String(error)}`)
+  }
+  if (rulesOf(command) !== undefined) return null
+  return refused('policy_not_applied', `this daemon does not know the redaction policy of revision ${policyRevision}`)
 }
+
+const FACTS_MS = 1_000
+/** Segments of one question. */
+const MAX_ASKED = 1024
+const UNKNOWN_FACTS = { serverVersion: null, role: 'primary', monitorCpuShare: null } as const
 
 interface Held {
   segment: Segment
   opened: Promise<CommandResult>
   /** Told, stored, and its manifest answered. */
   finished?: Promise<void>
+  /** Of an earlier process: opens the target again. */
+  resume?: () => Promise<void>
 }
 
 /** The segments of this node: does what commands say, each at most once however often it is said. */
@@ -92,7 +122,7 @@ export class Segments implements Disposable {
         return { kind: 'running' }
       }
       case 'segment.grant':
-        segment.grant(command.slice)
+        await segment.grant(command.slice)
         return { kind: 'acknowledged' }
       case 'segment.stop': {
         await segment.stop(command.reason)
@@ -112,15 +142,42 @@ export class Segments implements Disposable {
     await Promise.all(all.flatMap(({ finished }) => finished ?? []))
   }
 
-  /** The attachment that these segments belong to is over: reads no more, and still ships what was read. */
-  endAll(detail: string): void {
-    for (const { segment } of this.#segments.values()) segment.terminate('failed', 'collector_lost', detail)
+  /** Takes up what an earlier process left; what it was reading is read again once {@link reattached} says so. */
+  restore(restored: readonly RestoredSegment[]): void {
+    for (const each of restored) {
+      const past = readPast(each)
+      if (past) this.#restore(past)
+      else {
+        this.#options.log.warn(refOf(each), 'what is known of a segment is damaged; its chunks are shipped')
+        const { captureId, segmentNo } = each
+        void this.#options.shipper
+          .flushed(captureId, segmentNo)
+          .then(() => this.#options.shipper.discard(captureId, segmentNo))
+      }
+    }
+  }
+
+  /** The node is attached in an epoch that these segments did not begin in: finds out what became of them meanwhile. */
+  async reattached(): Promise<void> {
+    const refs = [...this.#segments.values()].map(({ segment }) => refOf(segment))
+    for (let first = 0; first < refs.length; first += MAX_ASKED) {
+      const answers = await this.#options.committed(refs.slice(first, first + MAX_ASKED))
+      await Promise.all(answers.map((answer) => this.#goOn(answer)))
+    }
+  }
+
+  /** A chunk in the spool is not as it was written. */
+  damaged({ seq, ...ref }: SegmentRef & { seq: number }): void {
+    this.#segments.get(keyOf(ref))?.segment.damaged(seq)
+    void this.#options.shipper.settled({ ...refOf(ref), seq })
   }
 
   /** The control plane will never take that chunk. */
   refused({ seq, code, ...ref }: SegmentRef & { seq: number; code: string }): void {
     this.#options.log.warn({ ...refOf(ref), seq, code }, 'a chunk was refused')
-    this.#segments.get(keyOf(ref))?.segment.refused(seq, code)
+    const segment = this.#segments.get(keyOf(ref))?.segment
+    if (code === 'capture.gone' && segment) void this.#discard(segment, 'the capture was deleted')
+    else segment?.refused(seq, code)
   }
 
   [Symbol.dispose](): void {
@@ -128,59 +185,145 @@ export class Segments implements Disposable {
   }
 
   async #open(command: OpenCommand): Promise<CommandResult> {
-    const { find, clock, log, shipper, sourceEnded } = this.#options
+    const { find, log, shipper } = this.#options
     const refusal = refusalOf(command)
     if (refusal !== null) return refusal
     const target = await find(command.targetId)
     if (target === undefined) return refused('monitor_open_failed', 'this node does not read that target')
-    const segment = new Segment({
+    const segment = this.#make(command)
+    const held: Held = { segment, opened: this.#openSegment(segment, target) }
+    this.#segments.set(keyOf(command), held)
+    const result = await held.opened
+    if (result.kind === 'opened') held.finished = this.#finish(segment)
+    else {
+      this.#segments.delete(keyOf(segment))
+      await shipper.discard(segment.captureId, segment.segmentNo)
+    }
+    log.info({ ...refOf(segment), targetId: command.targetId, result }, 'segment opened')
+    return result
+  }
+
+  #make(command: OpenCommand, past?: SegmentPast): Segment {
+    const { clock, shipper, redactionKey, sourceEnded, note = () => Promise.resolve() } = this.#options
+    const segment: Segment = new Segment({
       command,
-      reader: target.reader,
-      nowUs: () => target.nowUs(),
       shipper,
+      redactionKey,
+      note: (each) => note(refOf(command), each),
+      ...(past && { past }),
       changed: () => {
         if (segment.end?.reason === 'source_closed' || segment.end?.reason === 'source_error') sourceEnded()
         void this.#progress.reportNow()
       },
       clock,
     })
-    const held: Held = { segment, opened: this.#openSegment(segment, target) }
-    this.#segments.set(keyOf(command), held)
-    const result = await held.opened
-    if (result.kind === 'opened') held.finished = this.#finish(segment)
-    else this.#segments.delete(keyOf(segment))
-    log.info({ ...refOf(segment), targetId: command.targetId, result }, 'segment opened')
+    return segment
+  }
+
+  #restore(past: SegmentPast): void {
+    const segment = this.#make(past.command, past)
+    const { promise: opened, resolve } = Promise.withResolvers<CommandResult>()
+    const held: Held = { segment, opened, resume: async () => resolve(await this.#reopen(segment)) }
+    this.#segments.set(keyOf(segment), held)
+    segment.restore()
+    held.finished = this.#finish(segment)
+    const { log } = this.#options
+    log.info({ ...refOf(segment), end: segment.end, lost: past.lost.length }, 'segment taken up after a restart')
+  }
+
+  async #goOn(stored: CommittedSegment): Promise<void> {
+    const held = this.#segments.get(keyOf(stored))
+    if (!held) return
+    const { segment, resume } = held
+    delete held.resume
+    if (stored.status === null) return this.#discard(segment, 'the control plane does not know this segment')
+    await segment.settle(stored)
+    const isLive = LIVE_SEGMENT_STATUSES.some((status) => status === stored.status)
+    if (!isLive) segment.terminate('failed', 'collector_lost', 'the control plane had given the segment up')
+    await resume?.()
+  }
+
+  async #reopen(segment: Segment): Promise<CommandResult> {
+    const { find } = this.#options
+    if (segment.end !== undefined) return refused('segment_ended', 'the segment ended before it was opened again')
+    const target = (await find(segment.targetId)) ?? (await find(segment.targetId))
+    const result = target
+      ? await this.#openSegment(segment, target)
+      : refused('monitor_open_failed', 'this node does not read that target any more')
+    if (result.kind !== 'refused') return result
+    if (result.code === 'impact_limit') segment.terminate('truncated', 'impact_limit', result.detail)
+    else segment.terminate('failed', 'source_closed', result.detail)
     return result
   }
 
   async #openSegment(segment: Segment, target: ReadableTarget): Promise<CommandResult> {
     try {
-      const unknown = { serverVersion: null, role: 'primary' } as const
-      const [dialect, facts] = await Promise.all([segment.open(), target.facts().catch(() => unknown)])
-      return { kind: 'opened', serverVersion: facts.serverVersion, dialect, role: facts.role }
+      const facts = await this.#factsOf(target)
+      const { cpuShare } = this.#options.impact
+      if (facts.monitorCpuShare !== null && facts.monitorCpuShare > cpuShare) {
+        const [predicted, allowed] = [facts.monitorCpuShare, cpuShare].map((share) => `${Math.round(share * 100)} %`)
+        return refused('impact_limit', `cpu: MONITOR would cost about ${predicted} of a core, ${allowed} are allowed`)
+      }
+      const dialect = await segment.open(target)
+      const { policyProof: policy } = segment
+      return {
+        kind: 'opened',
+        serverVersion: facts.serverVersion,
+        dialect,
+        role: facts.role,
+        ...(policy && { policy }),
+      }
     } catch (error) {
       return refused('monitor_open_failed', error instanceof Error ? error.message : String(error))
     }
   }
 
+  /** A server that does not answer this soon is not held up: opening says more about it. */
+  async #factsOf(target: ReadableTarget): ReturnType<ReadableTarget['facts']> {
+    const { clock } = this.#options
+    const { promise: late, resolve } = Promise.withResolvers<typeof UNKNOWN_FACTS>()
+    const timer = clock.setTimeout(() => resolve(UNKNOWN_FACTS), FACTS_MS)
+    const facts = await Promise.race([target.facts().catch(() => UNKNOWN_FACTS), late])
+    clock.clearTimeout(timer)
+    return facts
+  }
+
   /** Sees an opened segment to its end: told, stored, and its manifest sent. */
   async #finish(segment: Segment): Promise<void> {
-    const { log, sendManifest } = this.#options
+    const { log } = this.#options
     await this.#progress.add(segment)
     const manifest = await segment.stored
     const { end } = segment
     log.info({ ...refOf(segment), end, manifest }, 'segment ended')
-    if (manifest !== null) {
-      await sendManifest(segment, manifest).catch((error: unknown) =>
-        log.warn({ ...refOf(segment), err: error }, 'the manifest of a segment was not taken'),
-      )
+    if (manifest !== null && (await this.#prove(segment, manifest))) {
+      await this.#options.shipper.discard(segment.captureId, segment.segmentNo)
     }
     this.#segments.delete(keyOf(segment))
+  }
+
+  /** Whether the control plane has said all that it will ever say of the segment. */
+  async #prove(segment: Segment, manifest: SegmentManifest): Promise<boolean> {
+    const { log, sendManifest } = this.#options
+    try {
+      await sendManifest(segment, manifest)
+      return true
+    } catch (error) {
+      log.warn({ ...refOf(segment), err: error }, 'the manifest of a segment was not taken')
+      return error instanceof SondeError && (error.code === 'capture.gone' || error.code === 'capture.not_found')
+    }
   }
 
   async #discard(segment: Segment, why: string): Promise<void> {
     this.#progress.remove(segment)
     await segment.discard(why)
+  }
+}
+
+const readPast = (restored: RestoredSegment): SegmentPast | undefined => {
+  try {
+    return pastOf(restored)
+  } catch {
+    return undefined
   }
 }
 

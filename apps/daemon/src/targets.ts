@@ -5,6 +5,7 @@ import type { TargetSpec } from './config.ts'
 import { ControlConnection } from './control-connection.ts'
 import { discover, type Discovery, type FoundTarget, type Probe } from './discover.ts'
 import { OwnTraffic } from './own-traffic.ts'
+import type { Guard } from './guard/guard.ts'
 import { describeAddress, type ServerAddress } from './server-address.ts'
 import { RedisMonitor } from './source/redis-monitor.ts'
 import type { Source } from './source/source.ts'
@@ -30,6 +31,8 @@ export interface TargetsOptions {
   clock: Clock
   random: () => number
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Watches what the readers cost their servers. @default nobody does */
+  guard?: Guard
   /** Tells the control plane; when the list is taken, `declared` is called. */
   declare: (list: TargetList) => void
 }
@@ -43,7 +46,7 @@ export interface ReadableTarget {
   address: ServerAddress | null
   reader: TargetReader
   /** Asked now; throws when the target does not answer. */
-  facts(): Promise<{ serverVersion: string | null; role: TargetRole }>
+  facts(): Promise<{ serverVersion: string | null; role: TargetRole; monitorCpuShare: number | null }>
   /** The target's clock, in microseconds. */
   nowUs(): Promise<number>
 }
@@ -55,7 +58,7 @@ const clientName = (...parts: readonly string[]): string =>
     .replace(/[^!-~]/g, '-')
     .slice(0, MAX_NAME)
 
-const SYNTHETIC_FACTS = { serverVersion: null, role: 'primary' } as const
+const SYNTHETIC_FACTS = { serverVersion: null, role: 'primary', monitorCpuShare: null } as const
 
 /** The targets of this node: finds them again and again, declares what changed, and holds their connections and readers. */
 export class Targets implements Disposable {
@@ -83,6 +86,7 @@ export class Targets implements Disposable {
     this.#options = options
     this.#controlName = clientName(options.nodeId, 'control', randomBytes(4).toString('hex'))
     this.#liveNames.add(this.#controlName)
+    if (options.guard) this.#liveNames.add(options.guard.clientName)
   }
 
   /** Looks at all targets now, and from then on by itself; resolves when that round is over. */
@@ -225,28 +229,34 @@ export class Targets implements Disposable {
     const { clock, random } = this.#options
     return {
       address: null,
-      reader: new TargetReader(({ maxLineBytes }) => new Synthetic({ clock, random, maxLineBytes })),
+      reader: new TargetReader({
+        createSource: ({ maxLineBytes }) => new Synthetic({ clock, random, maxLineBytes }),
+        clock,
+        random,
+      }),
       facts: () => Promise.resolve(SYNTHETIC_FACTS),
       nowUs: () => Promise.resolve(Math.floor(clock.now() * 1000)),
     }
   }
 
   #server(targetId: string, address: ServerAddress): ReadableTarget {
+    const { clock, random } = this.#options
     const control = this.#control(address)
     return {
       address,
-      reader: new TargetReader((attach) => this.#monitor(targetId, address, attach)),
+      reader: new TargetReader({ createSource: (attach) => this.#monitor(targetId, address, attach), clock, random }),
       facts: () => this.#facts(address),
       nowUs: () => control.timeUs(),
     }
   }
 
   #monitor(targetId: string, address: ServerAddress, { maxLineBytes }: AttachOptions): Source {
-    const { nodeId, clock } = this.#options
+    const { nodeId, clock, guard } = this.#options
     const own = new OwnTraffic(randomBytes(6).toString('hex'))
     const name = clientName(nodeId, targetId)
     this.#liveNames.add(name)
     const control = this.#control(address)
+    control.greeting = () => own.mark('control')
     return new RedisMonitor({
       address,
       clientName: name,
@@ -256,6 +266,7 @@ export class Targets implements Disposable {
       own,
       clock,
       onOpen: () => control.echo(own.mark('control')),
+      ...(guard && { guard: { open: (onImpact) => guard.guard(address, onImpact), lagMs: guard.limits.lagMs } }),
     })
   }
 }

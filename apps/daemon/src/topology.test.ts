@@ -90,5 +90,5 @@ test.for([
   ['redis_version:2.6.17\r\nrole:master', ['2.6.17', 'primary', null, false, 'bracket']],
   ['', [null, 'primary', null, false, 'bracket']],
 ] as const)('the facts of %j are told', ([info, [serverVersion, role, runId, isCluster, dialect]]) => {
-  expect(readServerFacts(info)).toEqual({ serverVersion, role, runId, isCluster, dialect })
+  expect(readServerFacts(info)).toEqual({ serverVersion, role, runId, isCluster, dialect, monitorCpuShare: null })
 })

@@ -1,5 +1,6 @@
 import { Dialect } from '@sonde/capture-format'
 import { TargetHealth, TargetRole } from '@sonde/contracts'
+import { predictedCpuShare } from './guard/cost-model.ts'
 
 /** What INFO says of a server. */
 export interface ServerFacts {
@@ -7,6 +8,8 @@ export interface ServerFacts {
   role: TargetRole
   runId: string | null
   isCluster: boolean
+  /** Share of one core that a monitor is predicted to cost it at its traffic of now; null is unknown. */
+  monitorCpuShare: number | null
   /** How its MONITOR lines are written. */
   dialect: Dialect
 }
@@ -54,6 +57,7 @@ export const readServerFacts = (info: string): ServerFacts => {
     role: values.get('role') === 'slave' ? TargetRole.replica : TargetRole.primary,
     runId: values.get('run_id') ?? null,
     isCluster: values.get('cluster_enabled') === '1' || values.get('redis_mode') === 'cluster',
+    monitorCpuShare: predictedCpuShare(values),
     dialect: dialectOf(values.get('redis_version') ?? serverVersion),
   }
 }

@@ -1,66 +1,14 @@
 import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { newId, type Capture, type CaptureStartResult, type TargetList } from '@sonde/contracts'
-import { freePort, guardProcess, poll, startControlPlane, startDaemon, startRedis } from '@sonde/testing'
-import { dbTest } from '@sonde/testing/db-test'
+import { type Capture, type CaptureStartResult, type TargetList } from '@sonde/contracts'
+import { freePort, guardProcess, poll, startDaemon, startRedis } from '@sonde/testing'
 import { requireRedis } from '@sonde/testing/redis-test'
 import { expect } from 'vitest'
+import { daemonTest } from './daemon-fixture.ts'
 
-const test = dbTest
-  .extend('server', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
-    const server = await startControlPlane({ databaseUrl })
-    onCleanup(() => server[Symbol.asyncDispose]())
-    return server
-  })
-  .extend('stateDir', ({ task: _task }, { onCleanup }) => {
-    const dir = mkdtempSync(join(tmpdir(), 'sonde-daemon-'))
-    onCleanup(() => rmSync(dir, { recursive: true, force: true }))
-    return dir
-  })
-  .extend('workspace', async ({ database: { db } }) => {
-    const [participantId, sessionId] = [newId(), newId()]
-    await db.insertInto('participants').values({ id: participantId, name: 'owner' }).execute()
-    await db.insertInto('sessions').values({ id: sessionId, name: 'work', created_by: participantId }).execute()
-    const membership = { session_id: sessionId, participant_id: participantId, role: 'owner' } as const
-    await db.insertInto('session_memberships').values(membership).execute()
-    const tokenOf = async (kind: 'person' | 'node'): Promise<string> => {
-      const token = `sonde_${kind[0]}_${randomBytes(32).toString('base64url')}`
-      const sha256 = createHash('sha256').update(token).digest()
-      const expires_at = new Date(Date.now() + 3_600_000)
-      const row = { id: newId(), kind, sha256, name: kind, participant_id: participantId, expires_at }
-      await db
-        .insertInto('tokens')
-        .values({ ...row, session_id: kind === 'node' ? sessionId : null })
-        .execute()
-      return token
-    }
-    return { sessionId, personToken: await tokenOf('person'), nodeToken: await tokenOf('node') }
-  })
-  .extend('rpc', ({ server, workspace }) => {
-    const headers = { authorization: `Bearer ${workspace.personToken}`, 'content-type': 'application/json' }
-    const read = async (response: Response): Promise<unknown> => {
-      const body = (await response.json()) as { result?: { data: unknown } }
-      if (body.result === undefined) throw new Error(JSON.stringify(body))
-      return body.result.data
-    }
-    return {
-      query: async <T>(name: string, input: unknown) =>
-        (await read(
-          await fetch(`${server.url}/trpc/${name}?input=${encodeURIComponent(JSON.stringify(input))}`, { headers }),
-        )) as T,
-      mutate: async <T>(name: string, input: unknown) =>
-        (await read(
-          await fetch(`${server.url}/trpc/${name}`, { method: 'POST', headers, body: JSON.stringify(input) }),
-        )) as T,
-      raw: async (captureId: string) =>
-        (await fetch(`${server.url}/export/captures/${captureId}?format=raw`, { headers })).text(),
-    }
-  })
+const test = daemonTest
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -114,6 +62,7 @@ test('what clients do is stored and exported byte for byte, and a stop of the da
     { what: 'the target to be declared' },
   )
   expect(targets).toMatchObject([{ kind: 'server', host: '127.0.0.1', port: redis.port, nodeIds: [daemon.nodeId] }])
+  await rpc.mutate('policies.set', { sessionId, rules: { level: 'none' } })
 
   const { capture } = await rpc.mutate<CaptureStartResult>('captures.start', {
     sessionId,
@@ -154,6 +103,56 @@ test('what clients do is stored and exported byte for byte, and a stop of the da
   expect(JSON.stringify(daemon.logs)).not.toContain(nodeToken)
 })
 
+test('a capture with a filter and a sample says so, and one that cannot be read starts nothing', async ({
+  server,
+  workspace: { sessionId, nodeToken },
+  stateDir,
+  rpc,
+  skip,
+}) => {
+  requireRedis({ skip })
+  await using redis = await startRedis()
+  await using _daemon = await startDaemon({
+    url: server.url,
+    token: nodeToken,
+    stateDir,
+    sources: ['--target', redis.url],
+  })
+  const targets = await poll(
+    async () => {
+      const list = await rpc.query<TargetList>('targets.list', { sessionId })
+      return list.targets.length > 0 && list.targets
+    },
+    { what: 'the target to be declared' },
+  )
+  const wanted = { sessionId, scope: { kind: 'targets', targetIds: [targets[0]!.id] }, durationMs: 60_000 }
+  await expect(rpc.mutate('captures.start', { ...wanted, filter: 'key:a colour:red' })).rejects.toThrow(
+    /request\.invalid.*column 7: there is no term/,
+  )
+  await expect(rpc.mutate('captures.start', { ...wanted, sampling: { every: 1 } })).rejects.toThrow(/request\.invalid/)
+
+  const { capture } = await rpc.mutate<CaptureStartResult>('captures.start', {
+    ...wanted,
+    filter: ' cmd:SET key:wanted:* ',
+    sampling: { every: 2 },
+  })
+  expect(capture).toMatchObject({ filter: 'cmd:SET key:wanted:*', sampling: { every: 2, by: 'key' } })
+  for (let index = 0; index < 40; index += 1) {
+    await redis.command('SET', `wanted:${index}`, 'v')
+    await redis.command('SET', `other:${index}`, 'v')
+  }
+  const stopped = await rpc.mutate<Capture>('captures.stop', { id: capture.id })
+  const { received, recorded, filtered, sampledOut, ownTraffic, dropped } = stopped.segments[0]!.counters
+  expect(received).toBe(recorded + filtered + sampledOut + ownTraffic + dropped)
+  expect([recorded + sampledOut, filtered >= 40, dropped]).toEqual([40, true, 0])
+  expect(stopped.segments[0]).toMatchObject({ storage: 'complete', lineCount: recorded })
+  expect((await rpc.raw(capture.id)).match(/"SET" "wanted:\d+"/g)).toHaveLength(recorded)
+
+  const all = await rpc.mutate<CaptureStartResult>('captures.start', { ...wanted, filter: '  ' })
+  expect(all.capture).toMatchObject({ filter: null, sampling: null })
+  await rpc.mutate('captures.stop', { id: all.capture.id })
+})
+
 test('the same state directory is the same node after a restart', async ({ server, workspace, stateDir }) => {
   const start = () =>
     startDaemon({ url: server.url, token: workspace.nodeToken, stateDir, sources: ['--target', 'synthetic:'] })
@@ -179,10 +178,10 @@ test('a token that is not known ends the daemon with one line that does not hold
   expect(daemon.output.stdout + daemon.output.stderr).not.toContain(token)
 })
 
-test('a bad setting ends the daemon with its name', async ({ server, stateDir }) => {
+test('a bad setting ends the daemon with 2 and its name', async ({ server, stateDir }) => {
   await using daemon = launch({ SONDE_URL: server.url, SONDE_TOKEN: 't', SONDE_STATE_DIR: stateDir }, ['--target', 'x'])
-  expect(await daemon.exited).toBe(1)
-  expect(daemon.output.stderr).toMatch(/^--target number 1: .*\n$/)
+  expect(await daemon.exited).toBe(2)
+  expect(daemon.output.stderr).toMatch(/^--target number 1: .*--help.*\n$/)
 })
 
 test('a control plane that is not there is no reason to end', async ({ workspace: { nodeToken }, stateDir }) => {

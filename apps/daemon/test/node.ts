@@ -1,9 +1,11 @@
 import { createClient } from '@redis/client'
 import { newId, systemClock, type CommandResult, type NodeCommandBody, type SegmentManifest } from '@sonde/contracts'
-import { createUploader } from '@sonde/daemon-sdk'
+import { createUploader, type DiskSpool } from '@sonde/daemon-sdk'
 import { poll, type RedisProcess } from '@sonde/testing'
 import type { TargetSpec } from '../src/config.ts'
+import { IMPACT_DEFAULTS } from '../src/guard/impact.ts'
 import type { OpenCommand, SegmentProgress } from '../src/segment.ts'
+import { redactionKeyOf } from '../src/redaction-key.ts'
 import { Segments } from '../src/segments.ts'
 import { parseServerAddress } from '../src/server-address.ts'
 import { Targets } from '../src/targets.ts'
@@ -11,13 +13,18 @@ import { startStore } from './store.ts'
 
 const LOG = { info: () => undefined, warn: () => undefined }
 
+/** What masked arguments of tests are hashed with. */
+const REDACTION_KEY = new Uint8Array(32).fill(7)
+
 const NODE_ID = 'node-00000000000000000000000000000001'
 
 /** Everything of a daemon but its place in a session: declarations are taken at once, reports and manifests kept. */
-export const startNode = async (spec: TargetSpec) => {
+export const startNode = async (spec: TargetSpec, spool?: DiskSpool) => {
   const stack = new AsyncDisposableStack()
   const store = stack.use(await startStore())
-  const uploader = stack.use(createUploader({ url: store.url, token: 't', onRejected: () => undefined }))
+  const uploader = stack.use(
+    createUploader({ url: store.url, token: 't', onRejected: () => undefined, ...(spool && { spool }) }),
+  )
   const reports: SegmentProgress[] = []
   const manifests = new Map<string, SegmentManifest>()
   const ids: string[] = []
@@ -38,6 +45,9 @@ export const startNode = async (spec: TargetSpec) => {
     new Segments({
       find: (targetId) => targets.find(targetId),
       shipper: uploader,
+      redactionKey: redactionKeyOf(REDACTION_KEY),
+      ...(spool && { note: (segment, note) => spool.note(segment, note) }),
+      committed: () => Promise.resolve([]),
       report: (progress) => {
         reports.push(...progress)
         return Promise.resolve()
@@ -47,6 +57,7 @@ export const startNode = async (spec: TargetSpec) => {
         return Promise.resolve()
       },
       sourceEnded: () => undefined,
+      impact: IMPACT_DEFAULTS,
       clock: systemClock,
       log: LOG,
     }),
@@ -61,7 +72,8 @@ export const startNode = async (spec: TargetSpec) => {
     durationMs: 60_000,
     chunk: { bytes: 16_384, ms: 50, lines: 5000, maxLineBytes: 2 ** 20 },
     slice: { sliceNo: 0, bytes: 2 ** 30, lines: 1e6, lastBytes: true, lastLines: true },
-    policyRevision: 0,
+    policyRevision: 1,
+    policy: { level: 'none', keyPatterns: [], keepKeyPrefix: false },
     ...fields,
   })
   const run = (command: NodeCommandBody): Promise<CommandResult> => segments.run(command)
@@ -84,14 +96,22 @@ export const startNode = async (spec: TargetSpec) => {
 }
 
 /** The same beside one real server. */
-export const startNodeAt = (redis: RedisProcess) =>
-  startNode({ kind: 'server', address: parseServerAddress(redis.url, 'test') })
+export const startNodeAt = (redis: RedisProcess, spool?: DiskSpool) =>
+  startNode({ kind: 'server', address: parseServerAddress(redis.url, 'test') }, spool)
 
 /** Monitor connections at the server. */
 export const monitors = async (redis: RedisProcess): Promise<number> =>
   String(await redis.command('CLIENT', 'LIST'))
     .split('\n')
     .filter((line) => line.includes(' flags=O ')).length
+
+/** Ends the monitor connections at the server, as a server does that has no room for their output. */
+export const endMonitors = async (redis: RedisProcess): Promise<void> => {
+  const lines = String(await redis.command('CLIENT', 'LIST')).split('\n')
+  for (const line of lines.filter((each) => each.includes(' flags=O '))) {
+    await redis.command('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '')
+  }
+}
 
 /** A client that sends many commands at once. */
 export const startTraffic = async (redis: RedisProcess) => {

@@ -18,12 +18,13 @@ export const testSlice = (fields: Partial<Slice> = {}): Slice => ({
 /** A writer that has begun, and all that it tells. For tests. */
 export const startWriter = <AnyClock extends Clock>(
   clock: AnyClock,
-  options: Partial<Pick<SegmentWriterOptions, 'slice' | 'durationMs' | 'chunk'>> = {},
+  options: Partial<Pick<SegmentWriterOptions, 'slice' | 'durationMs' | 'chunk' | 'select' | 'redact'>> = {},
 ) => {
   const chunks: CutChunk[] = []
   const ends: SegmentEnd[] = []
   let asked = 0
   const writer = new SegmentWriter({
+    redact: (line) => line,
     chunk: { bytes: 256 * 1024, ms: 500, lines: 5000, maxLineBytes: 1024 },
     slice: testSlice(),
     durationMs: 30_000,

@@ -1,7 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { Dialect, MonitorScanner, ReplyKind } from '@sonde/capture-format'
-import type { Clock, TimerHandle } from '@sonde/contracts'
+import type { Dialect, MonitorLine, MonitorScanner, ReplyKind } from '@sonde/capture-format'
+import type { Clock, SegmentCost, TimerHandle } from '@sonde/contracts'
+import type { ReaderGuard } from '../guard/guard.ts'
 import type { OwnTraffic } from '../own-traffic.ts'
 import type { ServerAddress } from '../server-address.ts'
 import { scanLines } from './scan-lines.ts'
@@ -9,6 +10,7 @@ import { OpenRefused, type Source, type SourceEnd, type SourceSink } from './sou
 
 const OPEN_TIMEOUT_MS = 5000
 const FENCE_TIMEOUT_MS = 1000
+const LAG_PERIOD_MS = 1000
 /** Finds a peer that vanished without a word, long before the hours that systems wait by default. */
 const KEEPALIVE_MS = 15_000
 
@@ -22,6 +24,8 @@ export interface RedisMonitorOptions {
   clock: Clock
   /** Makes the other connection of the daemon known, by a mark. Its failure does not matter. */
   onOpen?: () => Promise<void>
+  /** Watches what the reader costs the server. @default nobody does */
+  guard?: { open: (onImpact: () => void) => ReaderGuard; lagMs: number }
 }
 
 interface Waiter {
@@ -53,25 +57,44 @@ export class RedisMonitor implements Source {
   #isOpen = false
   #isClosed = false
   #error: Error | undefined
+  #guard: ReaderGuard | undefined
+  #lagTimer: TimerHandle | undefined
+  /** By the event time of the newest own line; both hosts' clocks are in it. */
+  #clockLagMs = 0
+  #maxLagMs: number | null = null
+  #maxOmemBytes: number | null = null
+  /** Why the reader was ended from here. */
+  #lagImpact: string | undefined
 
   constructor(options: RedisMonitorOptions) {
     this.#options = options
     this.dialect = options.dialect
   }
 
+  get cost(): SegmentCost {
+    const { omemBytes, addedLatencyUs } = this.#guard?.sample ?? { omemBytes: null, addedLatencyUs: null }
+    if (omemBytes !== null) this.#maxOmemBytes = Math.max(this.#maxOmemBytes ?? 0, omemBytes)
+    return { maxLagMs: this.#maxLagMs, omemBytes, maxOmemBytes: this.#maxOmemBytes, addedLatencyUs }
+  }
+
   async open(sink: SourceSink): Promise<void> {
-    const { clock, address } = this.#options
+    const { clock, address, clientName, own, guard } = this.#options
     const timer = clock.setTimeout(() => this.#fail(`no answer within ${OPEN_TIMEOUT_MS} ms`), OPEN_TIMEOUT_MS)
     let announced: TimerHandle | undefined
     try {
-      await this.#connect(sink)
+      this.#guard = guard?.open(() => this.#socket?.destroy())
+      await Promise.all([this.#connect(sink), this.#guard?.prepare()])
       const { username, password } = address
       if (password !== undefined) await this.#ask(['AUTH', ...(username === undefined ? [] : [username]), password])
       // A user may have the right to MONITOR and none to name itself.
-      await this.#ask(['CLIENT', 'SETNAME', this.#options.clientName]).catch((error: unknown) => {
+      const unlessClosed = (error: unknown) => {
         if (this.#isClosed) throw error
-      })
+        return null
+      }
+      await this.#ask(['CLIENT', 'SETNAME', clientName]).catch(unlessClosed)
+      const clientId = this.#guard ? await this.#ask(['CLIENT', 'ID']).catch(unlessClosed) : null
       await this.#ask(['MONITOR'])
+      this.#guard?.watch({ clientId, clientName, mark: own.mark('watchdog') })
       // The lines show under which addresses the server sees the connections of this daemon.
       await Promise.race([
         Promise.allSettled([this.fence(), this.#options.onOpen?.()]),
@@ -79,6 +102,7 @@ export class RedisMonitor implements Source {
       ])
       if (this.#isClosed) throw this.#error ?? new Error('closed')
       this.#isOpen = true
+      this.#watchLag()
     } catch (error) {
       throw new OpenRefused(wordsOf(error), { cause: error })
     } finally {
@@ -89,13 +113,16 @@ export class RedisMonitor implements Source {
   }
 
   fence(): Promise<void> {
+    return this.#fence(FENCE_TIMEOUT_MS)
+  }
+
+  /** @param timeoutMs null waits for as long as the connection lasts */
+  #fence(timeoutMs: number | null): Promise<void> {
     const { clock, own } = this.#options
     const mark = own.mark('monitor')
     return new Promise<void>((resolve, reject) => {
-      const timer = clock.setTimeout(
-        () => settle(() => reject(new Error('the fence did not come back within a second'))),
-        FENCE_TIMEOUT_MS,
-      )
+      const timeOut = () => settle(() => reject(new Error(`the fence did not come back within ${timeoutMs} ms`)))
+      const timer = timeoutMs === null ? undefined : clock.setTimeout(timeOut, timeoutMs)
       const settle = (done: () => void): void => {
         clock.clearTimeout(timer)
         this.#fences.delete(mark)
@@ -112,6 +139,8 @@ export class RedisMonitor implements Source {
 
   close(): void {
     this.#isClosed = true
+    this.#options.clock.clearTimeout(this.#lagTimer)
+    this.#guard?.[Symbol.dispose]()
     this.#socket?.destroy()
     this.#rejectAll(this.#error ?? new Error('closed'))
   }
@@ -123,13 +152,13 @@ export class RedisMonitor implements Source {
       : connectTcp(path === undefined ? { host, port, noDelay: true } : { path })
     this.#socket = socket
     socket.setKeepAlive(true, KEEPALIVE_MS)
-    const { dialect, maxLineBytes, own } = this.#options
+    const { dialect, maxLineBytes } = this.#options
     const scanner = scanLines({
       sink,
       dialect,
       maxLineBytes,
       isClosed: () => this.#isClosed,
-      isOwn: (line) => own.isOwn(line),
+      isOwn: (line) => this.#isOwn(line),
       onReply: (kind, text) => this.#onReply(kind, text),
     })
     this.#scanner = scanner
@@ -173,13 +202,45 @@ export class RedisMonitor implements Source {
   #onSocketClosed(sink: SourceSink): void {
     const wasClosedHere = this.#isClosed
     if (!wasClosedHere && this.#isOpen) this.#scanner?.end()
-    const end: SourceEnd =
-      this.#error === undefined
-        ? { reason: 'source_closed', detail: 'the server closed the connection' }
-        : { reason: 'source_error', detail: wordsOf(this.#error) }
+    const end = this.#endOf(this.#lagImpact ?? this.#guard?.impact()?.detail)
     this.#error ??= new Error(end.detail)
     this.close()
     if (!wasClosedHere && this.#isOpen) sink.ended(end)
+  }
+
+  #endOf(impact: string | undefined): SourceEnd {
+    if (impact !== undefined) return { reason: 'impact_limit', detail: impact }
+    if (this.#error === undefined) return { reason: 'source_closed', detail: 'the server closed the connection' }
+    return { reason: 'source_error', detail: wordsOf(this.#error) }
+  }
+
+  #isOwn(line: MonitorLine): boolean {
+    const { own, clock } = this.#options
+    const isOwn = own.isOwn(line)
+    if (isOwn) this.#clockLagMs = clock.now() - line.eventUs / 1000
+    return isOwn
+  }
+
+  /**
+   * A fence each second: proves that an idle server still sends, and measures how long a line waits. Its round trip holds
+   * the time in which the server did nothing at all, its event time the difference of the clocks: the lesser is the lag.
+   */
+  #watchLag(): void {
+    const { clock, guard } = this.#options
+    if (this.#isClosed) return
+    this.#lagTimer = clock.setTimeout(() => {
+      const sentMs = clock.monotonicMs()
+      const measure = (): void => {
+        const roundTripMs = clock.monotonicMs() - sentMs
+        const lagMs = Math.round(Math.min(roundTripMs, Math.max(0, this.#clockLagMs)))
+        this.#maxLagMs = Math.max(this.#maxLagMs ?? 0, lagMs)
+        if (guard && lagMs > guard.lagMs) {
+          this.#lagImpact = `lag: a line came ${lagMs} ms after its execution, ${guard.lagMs} are allowed`
+          this.#socket?.destroy()
+        } else this.#watchLag()
+      }
+      void this.#fence(null).then(measure, () => undefined)
+    }, LAG_PERIOD_MS)
   }
 
   #rejectAll(error: Error): void {

@@ -1,5 +1,5 @@
 import type { Dialect, LineErrorKind, MonitorLine } from '@sonde/capture-format'
-import type { TerminationReason } from '@sonde/contracts'
+import type { SegmentCost, TerminationReason } from '@sonde/contracts'
 
 /** One line of a source. The object and all it holds are used again after the call: copy what must live longer. */
 export interface SourceLine {
@@ -15,7 +15,7 @@ export interface SourceLine {
 
 /** Why a source gives no more lines, with the server's or system's own words. */
 export interface SourceEnd {
-  reason: Extract<TerminationReason, 'source_closed' | 'source_error' | 'source_ended'>
+  reason: Extract<TerminationReason, 'source_closed' | 'source_error' | 'source_ended' | 'impact_limit'>
   detail: string
 }
 
@@ -33,6 +33,8 @@ export class OpenRefused extends Error {
 /** Where lines come from: a MONITOR connection, or the traffic source built in. Used for one opening. */
 export interface Source {
   readonly dialect: Dialect
+  /** What reading has cost the server so far. */
+  readonly cost: SegmentCost
   /** Resolves when lines flow; the sink may have been given some by then. Throws {@link OpenRefused}. */
   open(sink: SourceSink): Promise<void>
   /** Resolves when every line that was executed before the call has been given to the sink, or rejects after a second. */
@@ -40,3 +42,6 @@ export interface Source {
   /** Ends the lines at once and releases everything; idempotent. */
   close(): void
 }
+
+/** Nothing is known of the cost; that of a source without a server. */
+export const NO_COST: SegmentCost = { maxLagMs: null, omemBytes: null, maxOmemBytes: null, addedLatencyUs: null }

@@ -1,7 +1,7 @@
 import { Dialect, latin1Encode, printMonitorLine, type MonitorScanner } from '@sonde/capture-format'
 import type { Clock, TimerHandle } from '@sonde/contracts'
 import { scanLines } from './scan-lines.ts'
-import type { Source, SourceSink } from './source.ts'
+import { NO_COST, type Source, type SourceSink } from './source.ts'
 
 const TICK_MS = 50
 const CLIENTS = 8
@@ -40,6 +40,7 @@ const hot = (draw: Draw, size: number): number => Math.floor((draw(1000) / 1000)
  */
 export class Synthetic implements Source {
   readonly dialect = Dialect.bracket
+  readonly cost = NO_COST
   readonly #options: SyntheticOptions
   #timer: TimerHandle | undefined
   #isClosed = false
