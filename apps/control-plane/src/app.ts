@@ -9,10 +9,11 @@ import { healthRoutes } from './core/health.ts'
 import { createHttpServer, listenOn } from './core/http.ts'
 import { createLog } from './core/log.ts'
 import { createMetrics } from './core/metrics.ts'
+import { createOpenStreams, watchStreams } from './core/open-streams.ts'
 import { pause } from './core/loop.ts'
 import type { Resources } from './core/resources.ts'
 import { createWebSocketServer } from './core/websocket.ts'
-import { startNodes } from './nodes/index.ts'
+import { nodeRoutes, startNodes } from './nodes/index.ts'
 import { appRouter } from './router.ts'
 import { signInRoutes } from './sign-in/index.ts'
 
@@ -21,6 +22,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly url: string
 }
 
+/** Beats, and the lookups of tokens that precede them, are committed in groups, one group of each at a time. */
+const BEAT_CONNECTIONS = 2
 /** In-flight requests may take this long once the process is told to stop, in milliseconds. */
 const FINISH_MS = 10_000
 
@@ -35,13 +38,16 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
   const metrics = createMetrics()
   const replicaId = newId()
 
-  const database = starting.use(
-    openDatabase({
-      url: config.databaseUrl,
-      maxConnections: config.databaseConnections,
-      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost; the pool replaces it'),
-    }),
-  )
+  const openPool = (maxConnections: number) =>
+    starting.use(
+      openDatabase({
+        url: config.databaseUrl,
+        maxConnections,
+        onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost; the pool replaces it'),
+      }),
+    )
+  const database = openPool(config.databaseConnections)
+  const beats = openPool(BEAT_CONNECTIONS)
   await migrationStatus(config.databaseUrl, { requireCurrent: true })
 
   const events = starting.use(
@@ -51,20 +57,27 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
   const resources: Resources = {
     config,
     db: database.db,
+    beatsDb: beats.db,
     clock,
     log: log.child({ replicaId }),
     events,
+    openStreams: createOpenStreams(database.db),
     metrics,
     replicaId,
     stopping: stopping.signal,
   }
-  const authenticate = createAuthenticate(database.db, () => clock.monotonicMs())
-  const loops = [startNodes(resources), startCaptures(resources)]
+  const authenticate = createAuthenticate(beats.db, clock)
+  const loops = [startNodes(resources), startCaptures(resources), watchStreams(resources)]
   starting.defer(async () => {
     await Promise.all(loops)
   })
 
-  const routes = [...healthRoutes(resources), ...signInRoutes(resources), ...captureRoutes(resources)]
+  const routes = [
+    ...healthRoutes(resources),
+    ...signInRoutes(resources),
+    ...nodeRoutes(resources),
+    ...captureRoutes(resources),
+  ]
   const consoleFiles = createConsoleFiles(config.consoleDir)
   const server = createHttpServer({ resources, authenticate, appRouter, routes, consoleFiles })
   starting.defer(async () => {
@@ -77,6 +90,7 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
   starting.use(createWebSocketServer({ server, resources, authenticate, appRouter }))
   starting.defer(async () => {
     stopping.abort()
+    resources.log.info({ waitMs: config.drainWaitMs }, 'draining')
     await pause(clock, config.drainWaitMs, new AbortController().signal)
   })
   const url = await listenOn(server, config.host, config.port)

@@ -29,6 +29,16 @@ test('the sweep, the breaker and the reaper can be set, and the sweep turned off
   })
 })
 
+test('captures are kept for 30 days, for as many as are set, or without an expiry', () => {
+  const daysOf = (env: Record<string, string>) => readConfig({ DATABASE_URL, ...env }).captures.retentionDays
+  expect(daysOf({})).toBe(30)
+  expect(daysOf({ SONDE_RETENTION_DAYS: '7' })).toBe(7)
+  expect(daysOf({ SONDE_RETENTION_DAYS: 'off' })).toBeNull()
+  for (const bad of ['0', '3651', '', 'never', '1.5']) {
+    expect(() => daysOf({ SONDE_RETENTION_DAYS: bad })).toThrow(/SONDE_RETENTION_DAYS: /)
+  }
+})
+
 test.each([
   [{ SONDE_SWEEP_MS: '30000' }, 'SONDE_SWEEP_MS < SONDE_DEGRADED_AFTER_MS'],
   [{ SONDE_SWEEP_MS: '1500', SONDE_DEGRADED_AFTER_MS: '1500', SONDE_HEARTBEAT_MS: '700' }, 'SONDE_SWEEP_MS <'],

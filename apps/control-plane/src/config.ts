@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { CAPTURE_LIMITS, LIVENESS_DEFAULTS, SondeError, type LivenessSettings } from '@sonde/contracts'
+import { CAPTURE_LIMITS, LIVENESS_DEFAULTS, RedactionLevel, SondeError, type LivenessSettings } from '@sonde/contracts'
 import { z } from 'zod'
 
 const integer = (min: number, max: number, fallback: number) =>
@@ -41,6 +41,10 @@ const environmentSchema = z.object({
     CAPTURE_LIMITS.lineCap.default,
   ),
   SONDE_CAPTURES_PER_TARGET: integer(1, 8, 1),
+  /** What captures keep of each line in sessions that have set nothing. */
+  SONDE_REDACTION_DEFAULT: z.enum(RedactionLevel).default(RedactionLevel.full),
+  /** Captures are kept so many days after their time is over; `off`: until somebody sets their expiry. */
+  SONDE_RETENTION_DAYS: z.union([z.literal('off'), integer(1, 3650, 30)], 'must be "off" or 1 to 3650').default(30),
   /** Wait for balancers to notice that this replica leaves, in milliseconds. */
   SONDE_DRAIN_WAIT_MS: integer(0, 60_000, 0),
   /** The built console. */
@@ -55,7 +59,14 @@ export interface Config {
   port: number
   logLevel: string
   liveness: LivenessSettings
-  captures: { defaultByteCap: number; defaultLineCap: number; capturesPerTarget: number }
+  captures: {
+    defaultByteCap: number
+    defaultLineCap: number
+    capturesPerTarget: number
+    redactionDefault: RedactionLevel
+    /** Null: no expiry. */
+    retentionDays: number | null
+  }
   drainWaitMs: number
   consoleDir: string
 }
@@ -92,6 +103,8 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
       defaultByteCap: values.SONDE_DEFAULT_BYTE_CAP,
       defaultLineCap: values.SONDE_DEFAULT_LINE_CAP,
       capturesPerTarget: values.SONDE_CAPTURES_PER_TARGET,
+      redactionDefault: values.SONDE_REDACTION_DEFAULT,
+      retentionDays: values.SONDE_RETENTION_DAYS === 'off' ? null : values.SONDE_RETENTION_DAYS,
     },
     drainWaitMs: values.SONDE_DRAIN_WAIT_MS,
     consoleDir: values.SONDE_CONSOLE_DIR,

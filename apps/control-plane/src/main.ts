@@ -8,8 +8,6 @@ const STOP_LIMIT_MS = 30_000
 
 try {
   const app = await startApp(readConfig(process.env))
-  process.send?.({ kind: 'listening', url: app.url })
-
   let stopping = false
   const stop = () => {
     if (stopping) return
@@ -22,6 +20,8 @@ try {
   process.on('SIGINT', onSignal)
   // A parent that holds a channel is the reason to run: when it dies, however it dies, so does this process.
   process.on('disconnect', stop)
+  // Last: whoever hears it may send a signal at once, which before would have ended the process without a drain.
+  process.send?.({ kind: 'listening', url: app.url })
 } catch (thrown) {
   const error = toSondeError(thrown)
   const cause = error.code === 'internal.unexpected' ? error.cause : undefined

@@ -1,18 +1,28 @@
-import { capturesRouter, commandsRouter, holdersOf, segmentsRouter, workOf } from './captures/index.ts'
+import {
+  capturesRouter,
+  commandsRouter,
+  holdersOf,
+  requestStopOfAll,
+  requestStopOfOlder,
+  segmentsRouter,
+  workOf,
+} from './captures/index.ts'
 import { mergeRouters, router } from './core/trpc.ts'
 import { createNodesRouter } from './nodes/index.ts'
-import { sessionsRouter } from './sessions/index.ts'
+import { createPoliciesRouter } from './policies/index.ts'
+import { createSessionsRouter } from './sessions/index.ts'
 import { signInRouter } from './sign-in/index.ts'
 import { createTargetsRouter, primariesOf } from './targets/index.ts'
 import { tokensRouter } from './tokens/index.ts'
 
 /** Every procedure. Daemons call `runtimeNode.*`, `segments.*` and `targets.declare`; people call the rest. */
 export const appRouter = router({
-  sessions: sessionsRouter,
+  sessions: createSessionsRouter(requestStopOfAll),
   tokens: tokensRouter,
   signIn: signInRouter,
   runtimeNode: mergeRouters(createNodesRouter({ primariesOf, workOf }), commandsRouter),
   targets: createTargetsRouter(holdersOf),
+  policies: createPoliciesRouter(requestStopOfOlder),
   captures: capturesRouter,
   segments: segmentsRouter,
 })

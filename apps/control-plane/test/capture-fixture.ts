@@ -10,6 +10,7 @@ import { createAuthenticate } from '../src/core/authenticate.ts'
 import { createEvents } from '../src/core/events.ts'
 import { createHttpServer, listenOn } from '../src/core/http.ts'
 import { createMetrics } from '../src/core/metrics.ts'
+import { createOpenStreams } from '../src/core/open-streams.ts'
 import type { Resources } from '../src/core/resources.ts'
 import { appRouter } from '../src/router.ts'
 
@@ -37,14 +38,16 @@ export const startDataLane = async (databaseUrl: string, instead?: Kysely<Schema
   const resources: Resources = {
     config,
     db,
+    beatsDb: db,
     clock: systemClock,
     log,
     events,
+    openStreams: createOpenStreams(db),
     metrics,
     replicaId,
     stopping: stopping.signal,
   }
-  const authenticate = createAuthenticate(db, () => systemClock.monotonicMs())
+  const authenticate = createAuthenticate(db, systemClock)
   const server = createHttpServer({ resources, authenticate, appRouter, routes: captureRoutes(resources) })
   const url = await listenOn(server, '127.0.0.1', 0)
   starting.defer(async () => {
@@ -91,26 +94,39 @@ export const seedMember = async (
     .insertInto('session_memberships')
     .values({ session_id: sessionId, participant_id: participantId, role })
     .execute()
+  const personToken = await seedToken(db, { kind: TokenKind.person, sessionId, participantId })
+  return { participantId, personToken, ...(await seedNode(db, { sessionId, participantId })) }
+}
+
+/** A node with its token. */
+export const seedNode = async (
+  db: Kysely<Schema>,
+  owner: { sessionId: string; participantId: string },
+): Promise<{ nodeId: string; nodeToken: string }> => {
   const nodeId = `node-${newId().replaceAll('-', '')}`
-  await db.insertInto('runtime_nodes').values({ node_id: nodeId, owner_id: participantId }).execute()
-  const tokenOf = async (kind: TokenKind) => {
-    const token = mintToken(kind)
-    const expires_at = new Date(Date.now() + 3_600_000)
-    const row = { id: newId(), kind, sha256: hashToken(token), name: kind, participant_id: participantId, expires_at }
-    await db
-      .insertInto('tokens')
-      .values({ ...row, session_id: sessionId })
-      .execute()
-    return token
-  }
-  const personToken = await tokenOf(TokenKind.person)
-  return { participantId, nodeId, personToken, nodeToken: await tokenOf(TokenKind.node) }
+  await db.insertInto('runtime_nodes').values({ node_id: nodeId, owner_id: owner.participantId }).execute()
+  return { nodeId, nodeToken: await seedToken(db, { kind: TokenKind.node, ...owner, nodeId }) }
+}
+
+/** A token; that of a node belongs to none until it is named. */
+export const seedToken = async (
+  db: Kysely<Schema>,
+  holder: { kind: TokenKind; sessionId: string; participantId: string; nodeId?: string },
+): Promise<string> => {
+  const { kind, sessionId: session_id, participantId: participant_id, nodeId: node_id = null } = holder
+  const token = mintToken(kind)
+  const expires_at = new Date(Date.now() + 3_600_000)
+  const row = { id: newId(), kind, sha256: hashToken(token), name: kind, expires_at }
+  await db
+    .insertInto('tokens')
+    .values({ ...row, participant_id, session_id, node_id })
+    .execute()
+  return token
 }
 
 /** A capture with `segments` running segments on targets of their own, all of the workspace's node. */
 export const seedCapture = async (db: Kysely<Schema>, workspace: Workspace, segments: number): Promise<string> => {
   const captureId = newId()
-  await inTransaction(db, (trx) => ensurePartition(trx, DAY))
   await db
     .insertInto('captures')
     .values({
@@ -126,6 +142,8 @@ export const seedCapture = async (db: Kysely<Schema>, workspace: Workspace, segm
       partition_day: DAY,
     })
     .execute()
+  // After the capture: a day that has one is never dropped.
+  await inTransaction(db, (trx) => ensurePartition(trx, DAY))
   for (let segmentNo = 0; segmentNo < segments; segmentNo += 1) {
     const targetId = newId()
     const place = { host: '127.0.0.1', port: 7000 + segmentNo }
@@ -192,19 +210,19 @@ export const lineAt = (eventUs: number, key: string): string => {
   return `${seconds}.${micros} [0 127.0.0.1:50000] "SET" "${key}" "value"`
 }
 
-/** A chunk of these lines; its event times are those of the first and the last that have one. */
+/** A chunk of these lines; its event times are the earliest and the latest of those that have one. */
 export const chunkOf = (
   at: { captureId: string; segmentNo: number; seq: number },
   lines: string[],
   more: Partial<EncodeChunkInput> = {},
 ): Promise<Buffer> => {
-  const times = lines.map((line) => Math.round(Number(line.split(' ')[0]) * 1e6)).filter(Number.isFinite)
+  const times = lines.flatMap((line) => (/^\d/.test(line) ? Math.round(parseFloat(line) * 1e6) : []))
   return encodeChunk({
     ...at,
     lines: Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1'),
     lineCount: lines.length,
-    firstEventUs: times[0] ?? -1,
-    lastEventUs: times.at(-1) ?? -1,
+    firstEventUs: times.length > 0 ? Math.min(...times) : -1,
+    lastEventUs: Math.max(-1, ...times),
     policyRevision: 0,
     dialect: 'bracket',
     ...more,

@@ -1,4 +1,5 @@
 import {
+  DAY_MS,
   newId,
   type Capture,
   type CaptureStartResult,
@@ -22,7 +23,8 @@ import {
   withoutRequestId,
   type Person,
 } from './support.ts'
-import { counted, standalone, startWireNode, type WireNode, type WireNodeOptions } from './wire-node.ts'
+import { openStream } from './stream-support.ts'
+import { counted, openedBy, standalone, startWireNode, type WireNode, type WireNodeOptions } from './wire-node.ts'
 
 const test = serverTest
   .extend('owner', { scope: 'file' }, ({ database }) => makePerson(database, 'owner'))
@@ -62,7 +64,10 @@ const finish = async (
   node: WireNode,
   segment: { captureId: string; segmentNo: number },
   chunks: string[][] = [],
-  end: { outcome: 'completed' | 'truncated' | 'failed'; reason: 'duration_cap' | 'line_cap' | 'source_closed' } = {
+  end: {
+    outcome: 'completed' | 'truncated' | 'failed'
+    reason: 'duration_cap' | 'line_cap' | 'source_closed' | 'manual_stop'
+  } = {
     outcome: 'completed',
     reason: 'duration_cap',
   },
@@ -95,7 +100,8 @@ test('a capture over two nodes runs, stores what is uploaded and completes by it
   const { capture, coverage } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
   expect(statuses(capture)).toEqual(['running', 'running'])
   expect(coverage).toEqual({ requested: 2, accepted: 2, missing: [] })
-  expect(capture).toMatchObject({ status: 'running', policyRevision: 0, policyLevel: 'none', durationLimitMs: 30_000 })
+  expect(capture).toMatchObject({ status: 'running', policyRevision: 1, policyLevel: 'full', durationLimitMs: 30_000 })
+  expect(Date.parse(capture.expiresAt!) - Date.parse(capture.createdAt)).toBe(30 * DAY_MS + 30_000)
 
   const chunks = [['a', 'b'], ['c']]
   const id = capture.id
@@ -140,6 +146,7 @@ test('a target is captured once: of 8 starts at once on two replicas exactly one
     expect(answer.status).toBe(409)
     expect(answer.error).toMatchObject({
       code: 'capture.target_busy',
+      message: `Capture ${capture.id} holds 192.0.2.1:1. Stop it, or wait for its end.`,
       details: { targets: [{ targetId: node.targetIds[0], heldBy: capture.id }] },
     })
   }
@@ -215,6 +222,8 @@ test('require all: one refusal takes back the others, which keep nothing', async
   expect(good.commands.map(({ body }) => body.kind)).toEqual(['segment.open', 'segment.discard'])
   const { captures } = await rpc.captures.list.query({ sessionId })
   expect(captures).toMatchObject([{ status: 'failed', lineCount: 0 }])
+  const { segments } = await rpc.captures.get.query({ id: captures[0]!.id })
+  expect(segments).toMatchObject([{ storage: 'none' }, { storage: 'none' }])
 })
 
 test('a plan that cannot meet the requirement is refused before anything is stored', async ({
@@ -231,6 +240,12 @@ test('a plan that cannot meet the requirement is refused before anything is stor
   expect(answer.error).toMatchObject({
     code: 'fanout.quorum_not_met',
     details: { accepted: 1, planned: 2, missing: [{ port: 2, reason: 'target_unhealthy' }] },
+  })
+  const tooMany = await call(server.url, owner.token, 'captures.start', { sessionId, scope, require: 99 })
+  expect(tooMany.error).toMatchObject({
+    code: 'request.invalid',
+    message: 'require: 99 targets are required, and the scope has 2. Nothing was started.',
+    details: { issues: [{ path: 'require', message: 'must be at most 2' }] },
   })
   expect((await rpc.captures.list.query({ sessionId })).captures).toEqual([])
 })
@@ -265,7 +280,7 @@ test('a cluster is captured with a row for every slot owner, also for one that n
   expect(byPort).toMatchObject({
     1: { status: 'running', nodeId: one.nodeId },
     2: { status: 'running', nodeId: two.nodeId },
-    3: { status: 'skipped', terminationReason: 'target_unhealthy' },
+    3: { status: 'skipped', storage: 'none', terminationReason: 'target_unhealthy' },
   })
   expect(Object.keys(byPort)).toEqual(['1', '2', '3'])
 })
@@ -299,21 +314,21 @@ test('a node that never answers does not hold up the start beyond the barrier, a
   rpc,
   sessionId,
 }) => {
-  let opened: ((result: CommandResult) => void) | undefined
+  let opened: (() => void) | undefined
   await nodeWith({ targets: [standalone(1)] })
   const late = await nodeWith({
     targets: [standalone(2)],
     answer: (command) => {
-      if (command.body.kind !== 'segment.open') return { kind: 'running' }
+      const { commandId, body } = command
+      if (body.kind !== 'segment.open') return { kind: 'running' }
       const { nodeId, epoch } = late
-      opened = (result) =>
-        void late.rpc.runtimeNode.answer.mutate({ nodeId, epoch, commandId: command.commandId, result })
+      opened = () => void late.rpc.runtimeNode.answer.mutate({ nodeId, epoch, commandId, result: openedBy(body) })
       return undefined
     },
   })
   const { capture } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
   expect(statuses(capture).toSorted()).toEqual(['pending', 'running'])
-  opened!({ kind: 'opened', serverVersion: null, dialect: 'bracket', role: 'primary' })
+  opened!()
   await poll(
     async () => statuses(await rpc.captures.get.query({ id: capture.id })).every((each) => each === 'running'),
     {
@@ -344,6 +359,28 @@ test('stop ends every segment with manual_stop, and stopping again answers the f
   expect(await stopping).toMatchObject({ status: 'completed', terminationReason: 'manual_stop' })
   expect(await rpc.captures.stop.mutate({ id: capture.id })).toMatchObject({ status: 'completed' })
   expect(node.commands.filter(({ body }) => body.kind === 'segment.stop')).toHaveLength(1)
+})
+
+test('archiving a session stops its running captures, whose lines are kept, and lets no other begin', async ({
+  nodeWith,
+  rpc,
+  sessionId,
+}) => {
+  const node = await nodeWith({ targets: [standalone(1)] })
+  const { capture } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
+  const segment = { captureId: capture.id, segmentNo: 0 }
+  await rpc.sessions.archive.mutate({ sessionId })
+  await poll(() => node.commands.some(({ body }) => body.kind === 'segment.stop'), { what: 'the stop' })
+  const chunks = [['a', 'b']]
+  const upload = await node.upload(capture.id, 0, [{ seq: 0, lines: chunks[0]! }])
+  expect(upload.results).toMatchObject([{ outcome: 'stored' }])
+  await finish(node, segment, chunks, { outcome: 'completed', reason: 'manual_stop' })
+  const ended = await rpc.captures.get.query({ id: capture.id })
+  expect(ended).toMatchObject({ status: 'completed', terminationReason: 'manual_stop', lineCount: 2 })
+  expect(ended.stopRequestedAt).not.toBeNull()
+  await expect(rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })).rejects.toThrow(
+    'no longer takes work',
+  )
 })
 
 test('stop answers within its bound when the node does not, and says that the stop is under way', async ({
@@ -408,7 +445,7 @@ test('an `opened` that comes after the segment was sealed does not revive it: th
   const open = await poll(() => node.commands[0], { what: 'the open command' })
   await database.db.updateTable('capture_segments').set({ status: 'lost' }).where('node_id', '=', node.nodeId).execute()
   const { nodeId, epoch } = node
-  const result = { kind: 'opened', serverVersion: null, dialect: 'bracket', role: 'primary' } as const
+  const result = openedBy(open.body)
   await node.rpc.runtimeNode.answer.mutate({ nodeId, epoch, commandId: open.commandId, result })
   await poll(() => node.commands.some(({ body }) => body.kind === 'segment.discard'), { what: 'the discard' })
   await starting
@@ -438,6 +475,49 @@ test('a manifest that differs from what is stored makes the segment incomplete a
     status: 'partial',
     segments: [{ status: 'incomplete', storage: 'incomplete', missing }],
   })
+})
+
+test('chunks beyond the manifest are told, kept, and shown by no read', async ({
+  nodeWith,
+  server,
+  owner,
+  rpc,
+  sessionId,
+}) => {
+  const node = await nodeWith({ targets: [standalone(1)] })
+  const { capture } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
+  const segment = { captureId: capture.id, segmentNo: 0 }
+  const sent = [0, 1, 2, 9].map((seq) => ({ seq, lines: [`line ${seq}`] }))
+  await node.upload(capture.id, 0, sent)
+  const headers = { authorization: `Bearer ${owner.token}` }
+  const exported = async () => (await fetch(`${server.url}/export/captures/${capture.id}`, { headers })).text()
+  expect(await exported()).toBe('line 0\nline 1\nline 2\nline 9\n')
+
+  const answer = await finish(node, segment, [['line 0'], ['line 1']])
+  expect(answer).toEqual({ storage: 'incomplete', missing: [] })
+  expect(await rpc.captures.get.query({ id: capture.id })).toMatchObject({
+    status: 'partial',
+    segments: [
+      {
+        status: 'incomplete',
+        storage: 'incomplete',
+        missing: [],
+        chunkCount: 4,
+        terminationDetail: '2 more chunks are stored than the daemon cut; they are kept and not shown',
+      },
+    ],
+  })
+  expect(await exported()).toBe('line 0\nline 1\n')
+  await using stream = await openStream(server.url, owner.token, { path: 'captures.tail', input: { id: capture.id } })
+  await poll(() => JSON.stringify(stream.messages).includes('history_complete'), { what: 'the end of the tail' })
+  expect(JSON.stringify(stream.messages).match(/line \d/g)).toEqual(['line 0', 'line 1'])
+
+  const { results } = await node.upload(capture.id, 0, [
+    { seq: 1, lines: ['line 1'] },
+    { seq: 2, lines: ['line 2'] },
+    { seq: 3, lines: ['line 3'] },
+  ])
+  expect(results.map(({ outcome }) => outcome)).toEqual(['duplicate', 'duplicate', 'chunk.not_accepted'])
 })
 
 test('the line cap is one budget: slices are granted as they are used and never add up to more', async ({

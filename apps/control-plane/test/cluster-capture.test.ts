@@ -38,14 +38,13 @@ const test = dbTest
       await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()))
       rmSync(state, { recursive: true, force: true })
     })
-    const token = await makeNodeToken(database, owner, sessionId)
     const primaries = cluster.nodes.filter((node) => node.role === 'primary')
     daemons.push(
       ...(await Promise.all(
-        primaries.map((primary, index) =>
+        primaries.map(async (primary, index) =>
           startDaemon({
             url: server.url,
-            token,
+            token: await makeNodeToken(database, owner, sessionId),
             stateDir: join(state, String(index)),
             sources: ['--target', primary.process.url],
           }),

@@ -1,4 +1,4 @@
-import { ERRORS, isErrorCode, type ErrorCode } from '@sonde/contracts'
+import { ERRORS, isErrorCode, type ErrorCode, type WireError } from '@sonde/contracts'
 import { sql } from 'kysely'
 import { expect } from 'vitest'
 import { beat, newNodeId, tryAttach } from './node-support.ts'
@@ -46,6 +46,9 @@ serverTest('a refusal has its five fields, and the status and code of the table'
     ['auth.token_invalid', await query(url, `sonde_p_${'a'.repeat(43)}`, 'sessions.list', {})],
     ['auth.kind_required', await query(url, nodeToken, 'sessions.list', {})],
     ['request.invalid', await call(url, token, 'sessions.create', { name: '' })],
+    ['request.invalid', await query(url, token, 'captures.list', { sessionId, cursor: 'junk' })],
+    ['request.invalid', await query(url, token, 'runtimeNode.roster', { sessionId, cursor: 'junk' })],
+    ['request.invalid', await query(url, token, 'sessions.list', { cursor: 'junk' })],
     ['request.not_found', await call(url, token, 'sessions.nothing', {})],
     ['request.not_found', await query(url, token, 'nothing.at.all', {})],
     ['request.method_not_allowed', await query(url, token, 'sessions.create', { name: 'x' })],
@@ -95,11 +98,72 @@ serverTest('bodies that are no JSON, or too large, are refused in the same form'
     const answer = await send(text)
     expect(answer.status, text).toBe(400)
     expect(sondeError(answer), text).toMatchObject({ code: 'request.invalid', retryable: false })
+    if (text.startsWith('null and') || text.startsWith('{')) {
+      expect(sondeError(answer)).toMatchObject({ message: 'The input of the call is not JSON.' })
+    }
     expect(answer.text).not.toMatch(/stack|node_modules|\.ts:\d/)
   }
   const large = await send(JSON.stringify({ name: 'x'.repeat(3 * 1024 * 1024) }))
   expect(large.status).toBe(413)
   expect(sondeError(large)).toMatchObject({ code: 'request.too_large', retryable: false })
+})
+
+serverTest(
+  'what is wrong with a call is told in words: its input, its content type, its fields',
+  async ({ database, server }) => {
+    const { token } = await makePerson(database)
+    const headers = { authorization: `Bearer ${token}` }
+    const url = `${server.url}/trpc`
+    const messageOf = async (path: string, init: RequestInit) => {
+      const { body } = await raw(`${url}/${path}`, init)
+      return (body as { error: { data: { sondeError: WireError } } }).error.data.sondeError.message
+    }
+    expect(await messageOf('sessions.list?input=%7B', { headers })).toBe('The input of the call is not JSON.')
+    const form = { ...headers, 'content-type': 'application/x-www-form-urlencoded' }
+    expect(await messageOf('sessions.create', { method: 'POST', headers: form, body: 'name=x' })).toBe(
+      'The body of a call is sent with the content type application/json.',
+    )
+    const start = { sessionId: 'x', scope: { kind: 'all' }, require: 'most', durationMs: 1, reason: ' ', speed: 1 }
+    const { error } = await call(server.url, token, 'captures.start', start)
+    expect(error).toMatchObject({
+      message: 'The request is not valid: sessionId must be a UUID (and 5 more).',
+      details: {
+        issues: [
+          { path: 'sessionId', message: 'must be a UUID' },
+          { path: 'scope.kind', message: 'must be one of targets, cluster, primaries' },
+          { path: 'require', message: 'must be one of all, quorum, any, or must be a number' },
+          { path: 'durationMs', message: 'must be at least 500' },
+          { path: 'reason', message: 'must have a non-blank character' },
+          { path: '', message: 'must not have "speed", which is not known here' },
+        ],
+      },
+    })
+    const few = await call(server.url, token, 'tokens.create', { kind: 'node', name: 'x'.repeat(200), ttlMs: 1.5 })
+    expect(few.error?.details).toEqual({
+      issues: [
+        { path: 'sessionId', message: 'is missing' },
+        { path: 'name', message: 'must have at most 128 characters' },
+        { path: 'ttlMs', message: 'must be a whole number' },
+      ],
+    })
+  },
+)
+
+serverTest('a method that is not taken is refused with those that are', async ({ server }) => {
+  const { url } = server
+  for (const method of ['OPTIONS', 'DELETE', 'PUT', 'PATCH']) {
+    for (const path of ['/trpc', '/trpc/', '/trpc/sessions.list', '/livez', '/data/chunks']) {
+      const response = await fetch(url + path, { method })
+      const allow = path === '/livez' ? 'GET, HEAD' : path.startsWith('/trpc') ? 'GET, POST' : 'POST'
+      expect([response.status, response.headers.get('allow')], `${method} ${path}`).toEqual([405, allow])
+      expect(await response.json()).toMatchObject({
+        error: { code: 'request.method_not_allowed', details: { allowed: allow.split(', ') } },
+      })
+    }
+  }
+  const head = await fetch(`${url}/livez`, { method: 'HEAD' })
+  expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/json', ''])
+  expect((await fetch(`${url}/metrics`, { method: 'HEAD' })).status).toBe(401)
 })
 
 serverTest('a route that is not there answers in the form of the routes', async ({ server }) => {

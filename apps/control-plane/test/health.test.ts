@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { text as textOf } from 'node:stream/consumers'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chmodSync } from 'node:fs'
@@ -85,16 +88,38 @@ test('without its database the service stays alive, is not ready, answers a type
   expect((await call(server.url, owner.token, 'sessions.create', { name: 'after' })).status).toBe(200)
 })
 
+/** A request whose last line is not sent yet, so that the server has it under way for as long as a test wants. */
+const begin = async (url: string, path: string, token?: string): Promise<() => Promise<string>> => {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const answer = textOf(socket)
+  answer.catch(() => undefined)
+  await once(socket, 'connect')
+  const authorization = token === undefined ? '' : `authorization: Bearer ${token}\r\n`
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: sonde\r\nconnection: close\r\n${authorization}`)
+  return () => {
+    socket.write('\r\n')
+    return answer
+  }
+}
+
 test('SIGTERM answers what is under way, closes the rest and ends with exit code 0', async ({
   databaseUrl,
   database,
 }) => {
   const person = await makePerson(database)
-  const server = await startControlPlane({ databaseUrl, env: { SONDE_DRAIN_WAIT_MS: '3000' } })
+  const server = await startControlPlane({ databaseUrl, env: { SONDE_DRAIN_WAIT_MS: '5000' } })
+  const finishReady = await begin(server.url, '/readyz')
+  const finishList = await begin(server.url, '/trpc/sessions.list?input=%7B%7D', person.token)
   const stopped = server.stop()
-  await poll(async () => (await get(server.url, '/readyz')).status === 503, { what: 'draining', timeoutMs: 3_000 })
+  await poll(() => server.logs.some((line) => line['msg'] === 'draining'), { what: 'draining', timeoutMs: 15_000 })
+  // Callers whose balancer has not looked yet still come, and are answered.
   expect((await query(server.url, person.token, 'sessions.list', {})).status).toBe(200)
+  const ready = await finishReady()
+  expect(ready).toMatch(/^HTTP\/1.1 503 /)
+  expect(ready).toContain('"draining":true')
+  expect(await finishList()).toMatch(/^HTTP\/1.1 200 /)
   expect(await stopped).toBe(0)
+  await expect(get(server.url, '/livez')).rejects.toThrow('fetch failed')
 })
 
 test('a taken port and a bad setting stop the start with one line that names the setting', async ({

@@ -8,9 +8,10 @@ const EDGES: Record<string, string[]> = {
   sessions: [],
   tokens: ['sessions'],
   'sign-in': ['tokens'],
-  nodes: ['sessions'],
+  nodes: ['sessions', 'tokens'],
   targets: ['nodes', 'sessions'],
-  captures: ['nodes', 'sessions', 'targets'],
+  policies: ['sessions'],
+  captures: ['nodes', 'policies', 'sessions', 'targets'],
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))

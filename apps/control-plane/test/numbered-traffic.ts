@@ -49,7 +49,7 @@ export const startNumberedWriters = (cluster: RedisCluster): Promise<NumberedWri
 
 /** The numbers of one tag in stored lines, in the order of the lines. */
 export const numbersIn = (lines: string, tag: string): number[] =>
-  [...lines.matchAll(/"SET" "\{(t\d+)\}:n:(\d+)" "v"\n/g)]
+  [...lines.matchAll(/"SET" "\{(t\d+)\}:n:(\d+)" \S+\n/g)]
     .filter((match) => match[1] === tag)
     .map((match) => Number(match[2]))
 

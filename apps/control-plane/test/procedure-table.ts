@@ -4,6 +4,7 @@ import type { Caller, World } from './procedure-world.ts'
 const KIND = 'auth.kind_required'
 const ROLE = 'auth.role_required'
 const DENIED = 'runtimenode.permission_denied'
+const BOUND = 'auth.token_bound'
 const NO_SESSION = 'session.not_found'
 const NO_CAPTURE = 'capture.not_found'
 
@@ -24,30 +25,33 @@ const nobodyElse = (code: string): Expected => ({
   viewer: code,
   owner: code,
   node: code,
+  sibling: code,
   operator: code,
 })
+/** What nodes get for the calls of people, and for those of another node. */
+const NO_NODE = { node: KIND, sibling: KIND, foreignNode: KIND }
+const OTHER_NODES = { sibling: BOUND, foreignNode: BOUND }
 
 /** For people, each by itself: no membership is asked for. */
-const PEOPLE: Expected = { ...nobodyElse('ok'), node: KIND, foreignNode: KIND }
+const PEOPLE: Expected = { ...nobodyElse('ok'), ...NO_NODE }
 
 /** For people by role, from the least one that may. */
 const people = (least: 'viewer' | 'operator' | 'owner', unseen: string, low: string = ROLE): Expected => ({
   stranger: unseen,
   suspended: unseen,
-  foreignNode: KIND,
-  node: KIND,
+  ...NO_NODE,
   viewer: least === 'viewer' ? 'ok' : low,
   operator: least === 'owner' ? low : 'ok',
   owner: 'ok',
 })
 
 /** For the one node whose call it is, and its owner where people may call. */
-const NODE: Expected = { ...nobodyElse(KIND), foreignNode: DENIED, node: 'ok' }
-const NODE_OR_ITS_OWNER: Expected = { ...nobodyElse(DENIED), node: 'ok', operator: 'ok' }
-const ITS_OWNER: Expected = { ...nobodyElse(DENIED), node: KIND, foreignNode: KIND, operator: 'ok' }
+const NODE: Expected = { ...nobodyElse(KIND), ...OTHER_NODES, node: 'ok' }
+const NODE_OR_ITS_OWNER: Expected = { ...nobodyElse(DENIED), ...OTHER_NODES, node: 'ok', operator: 'ok' }
+const ITS_OWNER: Expected = { ...nobodyElse(DENIED), ...NO_NODE, operator: 'ok' }
 
 const LATER = new Date(Date.now() + 3_600_000).toISOString()
-const NO_COUNTS = {
+export const NO_COUNTS = {
   received: 0,
   recorded: 0,
   filtered: 0,
@@ -115,7 +119,8 @@ export const ROWS: Row[] = [
   {
     path: 'runtimeNode.attach',
     input: (world, caller) => attachOf(world, caller, newNodeId()),
-    expected: { ...nobodyElse(DENIED), owner: 'ok', operator: 'ok', node: 'ok' },
+    // A node's token attaches the node that it attached first, and no other.
+    expected: { ...nobodyElse(DENIED), ...OTHER_NODES, node: BOUND, owner: 'ok', operator: 'ok' },
   },
   {
     path: 'runtimeNode.attach',
@@ -125,7 +130,7 @@ export const ROWS: Row[] = [
   {
     path: 'runtimeNode.attach',
     input: (world) => attachOf(world, 'operator', newNodeId()),
-    expected: { ...nobodyElse('auth.principal_mismatch'), node: 'ok', operator: 'ok' },
+    expected: { ...nobodyElse('auth.principal_mismatch'), ...OTHER_NODES, node: BOUND, operator: 'ok' },
   },
   {
     path: 'runtimeNode.heartbeat',
@@ -141,7 +146,12 @@ export const ROWS: Row[] = [
     path: 'runtimeNode.detach',
     input: asNode,
     // Nothing happens for whoever sees no node; a member sees it in the roster anyway.
-    expected: { ...nobodyElse('ok'), viewer: DENIED, owner: DENIED },
+    expected: { ...nobodyElse('ok'), ...OTHER_NODES, viewer: DENIED, owner: DENIED },
+  },
+  {
+    path: 'runtimeNode.createEnrollment',
+    input: (world) => ({ ...inSession(world), name: 'rack-7' }),
+    expected: people('operator', NO_SESSION),
   },
   { path: 'runtimeNode.revoke', input: ofNode, expected: people('owner', DENIED, DENIED) },
   { path: 'runtimeNode.cordon', input: ofNode, expected: ITS_OWNER },
@@ -172,6 +182,12 @@ export const ROWS: Row[] = [
       owner: 'fanout.quorum_not_met',
     },
   },
+  { path: 'policies.get', input: inSession, expected: people('viewer', NO_SESSION) },
+  {
+    path: 'policies.set',
+    input: (world) => ({ ...inSession(world), rules: { level: 'full', keyPatterns: ['email'], keepKeyPrefix: true } }),
+    expected: people('operator', NO_SESSION),
+  },
   { path: 'captures.list', input: inSession, expected: people('viewer', NO_SESSION) },
   { path: 'captures.get', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
   { path: 'captures.tail', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
@@ -180,6 +196,27 @@ export const ROWS: Row[] = [
     input: (world) => ({ ...ofCapture(world), waitMs: 0 }),
     expected: people('operator', NO_CAPTURE),
   },
+  {
+    path: 'captures.pin',
+    input: (world) => ({ ...ofCapture(world), pinned: true }),
+    expected: people('operator', NO_CAPTURE),
+  },
+  {
+    path: 'captures.setExpiry',
+    input: (world) => ({ ...ofCapture(world), afterMs: 86_400_000 }),
+    expected: people('operator', NO_CAPTURE),
+  },
+  {
+    path: 'captures.delete',
+    input: ofCapture,
+    // The world's capture is running, and the operator's own.
+    expected: {
+      ...people('operator', NO_CAPTURE),
+      operator: 'capture.still_running',
+      owner: 'capture.still_running',
+    },
+  },
+  { path: 'captures.retentionPreview', input: inSession, expected: people('operator', NO_SESSION) },
   {
     path: 'segments.report',
     input: (world) => ({
@@ -195,6 +232,11 @@ export const ROWS: Row[] = [
         },
       ],
     }),
+    expected: NODE,
+  },
+  {
+    path: 'segments.committed',
+    input: (world) => ({ ...asNode(world), segments: [{ captureId: world.captureId, segmentNo: 0 }] }),
     expected: NODE,
   },
   {

@@ -6,7 +6,10 @@ import { seedCapture } from './capture-fixture.ts'
 import { attach, goOnline } from './node-support.ts'
 import { addMember, call, makeNodeToken, makePerson, makeSession, query, type Answer, type Person } from './support.ts'
 
-/** Who may call. The node tokens act for the operator in the session, and for the stranger in a session of their own. */
+/**
+ * Who may call. `node` and `sibling` act for the operator in the session, each for a node of its own, `foreignNode` for the
+ * stranger in a session of their own.
+ */
 export const CALLERS = [
   'nobody',
   'garbage',
@@ -18,6 +21,7 @@ export const CALLERS = [
   'viewer',
   'owner',
   'node',
+  'sibling',
   'operator',
 ] as const
 export type Caller = (typeof CALLERS)[number]
@@ -79,7 +83,7 @@ export const makeWorld = async (database: Database, url: string): Promise<World>
     .where('participant_id', '=', spare.participantId)
     .where('session_id', '=', sessionId)
     .executeTakeFirstOrThrow()
-  const caller = { url, owner: operator }
+  const caller = { url, owner: operator, token: nodeToken }
   const { nodeId, epoch } = await attach(caller, { sessionId })
   await goOnline(caller, nodeId)
   const { participantId } = operator
@@ -105,6 +109,11 @@ export const makeWorld = async (database: Database, url: string): Promise<World>
       payload: JSON.stringify(payload),
     })
     .execute()
+  const siblingToken = await makeNodeToken(database, operator, sessionId)
+  await attach({ url, owner: operator, token: siblingToken }, { sessionId })
+  const foreignSession = await makeSession(database, stranger)
+  const foreignToken = await makeNodeToken(database, stranger, foreignSession)
+  await attach({ url, owner: stranger, token: foreignToken }, { sessionId: foreignSession })
   return {
     url,
     sessionId,
@@ -121,11 +130,12 @@ export const makeWorld = async (database: Database, url: string): Promise<World>
       expired: await wornToken(database, owner, 'expired'),
       revoked: await wornToken(database, owner, 'revoked'),
       stranger: stranger.token,
-      foreignNode: await makeNodeToken(database, stranger, await makeSession(database, stranger)),
+      foreignNode: foreignToken,
       suspended: suspended.token,
       viewer: viewer.token,
       owner: owner.token,
       node: nodeToken,
+      sibling: siblingToken,
       operator: operator.token,
     },
     participants: {
@@ -139,6 +149,7 @@ export const makeWorld = async (database: Database, url: string): Promise<World>
       viewer: viewer.participantId,
       owner: owner.participantId,
       node: operator.participantId,
+      sibling: operator.participantId,
       operator: operator.participantId,
     },
   }

@@ -51,6 +51,11 @@ export const makePerson = async (database: Database, name = 'someone'): Promise<
 export const makeNodeToken = (database: Database, owner: Person, sessionId: string): Promise<string> =>
   insertToken(database, owner.participantId, sessionId)
 
+/** Makes a token a node's, as its first attach does. */
+export const bindToken = async ({ db }: Database, token: string, nodeId: string): Promise<void> => {
+  await db.updateTable('tokens').set({ node_id: nodeId }).where('sha256', '=', hashToken(token)).execute()
+}
+
 /** Makes somebody an active member. */
 export const addMember = async (
   database: Database,

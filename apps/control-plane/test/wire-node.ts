@@ -1,6 +1,15 @@
+import { createHash } from 'node:crypto'
 import { encodeChunk } from '@sonde/capture-format/chunk'
 import { createClient } from '@sonde/client'
-import type { CommandResult, Counters, DeclaredTarget, DeliveredCommand, UploadResult } from '@sonde/contracts'
+import {
+  canonicalRules,
+  redactionRulesSchema,
+  type CommandResult,
+  type Counters,
+  type DeclaredTarget,
+  type DeliveredCommand,
+  type UploadResult,
+} from '@sonde/contracts'
 import { attach, goOnline, newNodeId, type NodeCaller } from './node-support.ts'
 
 /** Counters of a segment that received and recorded as many lines as given. */
@@ -37,9 +46,16 @@ export interface WireNodeOptions extends NodeCaller {
   answer?: (command: DeliveredCommand) => CommandResult | undefined
 }
 
+/** The answer of a node that redacts as the command says. */
+export const openedBy = (body: DeliveredCommand['body']): Extract<CommandResult, { kind: 'opened' }> => {
+  const rules = redactionRulesSchema.parse('policy' in body ? body.policy : undefined)
+  const sha256 = createHash('sha256').update(canonicalRules(rules)).digest('hex')
+  const policy = { sha256, keyFingerprint: '0123456789abcdef' }
+  return { kind: 'opened', serverVersion: '7.0.15', dialect: 'bracket', role: 'primary', policy }
+}
+
 const agree = ({ body }: DeliveredCommand): CommandResult => {
-  if (body.kind === 'segment.open')
-    return { kind: 'opened', serverVersion: '7.0.15', dialect: 'bracket', role: 'primary' }
+  if (body.kind === 'segment.open') return openedBy(body)
   return body.kind === 'segment.begin' ? { kind: 'running' } : { kind: 'acknowledged' }
 }
 
@@ -74,6 +90,7 @@ export const startWireNode = async (options: WireNodeOptions) => {
       captureId: string,
       segmentNo: number,
       chunks: { seq: number; lines: string[] }[],
+      policyRevision = 1,
     ): Promise<UploadResult> {
       const bodies = await Promise.all(
         chunks.map(({ seq, lines }) =>
@@ -84,7 +101,7 @@ export const startWireNode = async (options: WireNodeOptions) => {
             lineCount: lines.length,
             firstEventUs: 1,
             lastEventUs: 2,
-            policyRevision: 0,
+            policyRevision,
             dialect: 'bracket',
             lines: Buffer.from(lines.map((line) => `${line}\n`).join('')),
           }),

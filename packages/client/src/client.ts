@@ -6,7 +6,8 @@ import { WebSocket } from 'ws'
 export interface ClientOptions {
   /** Where the control plane is, for example `http://127.0.0.1:7373`. */
   url: string
-  token: string
+  /** A function is asked anew for every connection, which waits for the answer. */
+  token: string | (() => Promise<string>)
   /** Milliseconds to wait before try number `attempt` (from 0) to reconnect. @default full jitter below 100 ms to 10 s */
   retryDelayMs?: (attempt: number) => number
   /** The connection is there: the first one, and each one after a loss. */
@@ -18,6 +19,8 @@ export interface ClientOptions {
 /** The typed procedures, over one WebSocket that reconnects by itself. Dispose to close it; calls under way get a second. */
 export interface SondeClient extends AsyncDisposable {
   readonly rpc: ReturnType<typeof createTRPCClient<AppRouter>>
+  /** Ends the connection, which comes back with the token that there is then. Calls under way fail as when it is lost. */
+  reconnect(): void
 }
 
 const fullJitter = (attempt: number): number => Math.random() * Math.min(10_000, 100 * 2 ** attempt)
@@ -39,10 +42,12 @@ const CLOSE_MS = 1_000
  */
 export const createClient = (options: ClientOptions): SondeClient => {
   const open = new Set<WebSocket>()
+  const address = `${options.url.replace(/^http/, 'ws').replace(/\/$/, '')}/trpc`
+  let token = ''
   class AuthorizedSocket extends WebSocket {
     constructor(url: string, protocols?: string | string[]) {
       const settings = {
-        headers: { authorization: `Bearer ${options.token}` },
+        headers: { authorization: `Bearer ${token}` },
         handshakeTimeout: 10_000,
         closeTimeout: CLOSE_MS,
         perMessageDeflate: false,
@@ -60,13 +65,19 @@ export const createClient = (options: ClientOptions): SondeClient => {
     }
   }
   const socket = createWSClient({
-    url: `${options.url.replace(/^http/, 'ws').replace(/\/$/, '')}/trpc`,
+    url: async () => {
+      token = typeof options.token === 'string' ? options.token : await options.token()
+      return address
+    },
     WebSocket: AuthorizedSocket as unknown as typeof globalThis.WebSocket,
     retryDelayMs: options.retryDelayMs ?? fullJitter,
     keepAlive: { enabled: true, intervalMs: PING_MS, pongTimeoutMs: PONG_MS },
   })
   return {
     rpc: createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] }),
+    reconnect: () => {
+      for (const each of open) each.terminate()
+    },
     [Symbol.asyncDispose]: async () => {
       // Calls under way may end by themselves; on a dead network they would hold the close for as long as it is dead.
       const impatient = setTimeout(() => {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { CAPTURE_LIMITS } from './capture-limits.ts'
-import { uuidSchema } from './ids.ts'
-import { humanText, instantSchema } from './text.ts'
+import { segmentNoSchema, uuidSchema } from './ids.ts'
+import { RedactionLevel } from './policies.ts'
+import { humanText, instantSchema, isStorableText } from './text.ts'
 
 /** Derived from the segments; `running` is the only one that is not final. */
 export const CaptureStatus = {
@@ -37,7 +38,9 @@ export const LIVE_SEGMENT_STATUSES = [
 export const Outcome = { completed: 'completed', truncated: 'truncated', failed: 'failed' } as const
 export type Outcome = (typeof Outcome)[keyof typeof Outcome]
 
+/** `none`: the segment ended before anything was cut, so there is nothing to store. `complete` is proven by the manifest. */
 export const SegmentStorage = {
+  none: 'none',
   open: 'open',
   reconciling: 'reconciling',
   complete: 'complete',
@@ -53,9 +56,13 @@ export const TerminationReason = {
   byteCap: 'byte_cap',
   lineCap: 'line_cap',
   overrun: 'overrun',
+  /** Reading cost the server more than is allowed; the detail names what. */
+  impactLimit: 'impact_limit',
   sourceClosed: 'source_closed',
   sourceError: 'source_error',
   monitorOpenFailed: 'monitor_open_failed',
+  /** The node does not redact by the capture's policy. */
+  policyNotApplied: 'policy_not_applied',
   writerFailed: 'writer_failed',
   collectorLost: 'collector_lost',
   quorumNotMet: 'quorum_not_met',
@@ -91,6 +98,22 @@ export type Scope = z.infer<typeof scopeSchema>
 export const requireSchema = z.union([z.enum(['all', 'quorum', 'any']), z.int().min(1).max(1024)])
 export type Require = z.infer<typeof requireSchema>
 
+/**
+ * One of `every` is kept, chosen by a hash: a key (or a client) is wholly in or wholly out, on every server alike. Lines
+ * without a key go by their client.
+ */
+export const samplingSchema = z.strictObject({
+  every: z.int().min(CAPTURE_LIMITS.sampling.min).max(CAPTURE_LIMITS.sampling.max),
+  by: z.enum(['key', 'client']).default('key'),
+})
+export type Sampling = z.infer<typeof samplingSchema>
+
+/** A filter as it is written; docs/filters.md has the language. Blank is none. */
+export const filterTextSchema = z
+  .string()
+  .max(CAPTURE_LIMITS.filter.characters)
+  .refine(isStorableText, 'must not contain NUL or unpaired surrogates')
+
 const { durationMs, byteCap, lineCap } = CAPTURE_LIMITS
 export const captureStartInput = z.strictObject({
   sessionId: uuidSchema,
@@ -99,6 +122,10 @@ export const captureStartInput = z.strictObject({
   durationMs: z.int().min(durationMs.min).max(durationMs.owner).default(durationMs.default),
   byteCap: z.int().min(byteCap.min).max(byteCap.owner).optional(),
   lineCap: z.int().min(lineCap.min).max(lineCap.owner).optional(),
+  /** Only lines that match are recorded. */
+  filter: filterTextSchema.optional(),
+  /** Of those that match. */
+  sampling: samplingSchema.optional(),
   reason: humanText(512).optional(),
 })
 export type CaptureStartInput = z.input<typeof captureStartInput>
@@ -120,6 +147,49 @@ export const countersSchema = z.strictObject({
 export type Counters = z.infer<typeof countersSchema>
 
 export const missingRangeSchema = z.object({ fromSeq: z.int().min(0), toSeq: z.int().min(0) })
+
+export const GapReason = {
+  /** The connection to the server broke and was opened again. */
+  connectionLost: 'connection_lost',
+  /** The daemon ended and came back. */
+  daemonRestarted: 'daemon_restarted',
+  /** Lines that were read could not be kept. */
+  overrun: 'overrun',
+} as const
+export type GapReason = (typeof GapReason)[keyof typeof GapReason]
+
+/** A place where lines of a segment are missing, told by its daemon. A segment that has one is never `completed`. */
+export const gapSchema = z.strictObject({
+  gapNo: z
+    .int()
+    .min(0)
+    .max(CAPTURE_LIMITS.gaps - 1),
+  reason: z.enum(GapReason),
+  /** Event time of the last line before, in microseconds of the target's clock; null when there was none. */
+  lastEventUs: z.int().nullable(),
+  /** Event time of the first line after; null when none has come. */
+  firstEventUs: z.int().nullable(),
+  /** By the daemon's monotonic clock. */
+  durationMs: z.int().min(0),
+  /** Where chunks were cut and could not be kept. */
+  missing: missingRangeSchema.nullable(),
+  /** Null is unknown, never none. */
+  lostLines: z.int().min(0).nullable(),
+  lostBytes: z.int().min(0).nullable(),
+})
+export type Gap = z.infer<typeof gapSchema>
+
+/** What reading costs the server; null is unknown. */
+export const segmentCostSchema = z.strictObject({
+  /** The longest that a line took from its execution to its reading, in milliseconds. */
+  maxLagMs: z.int().min(0).nullable(),
+  /** Output that the server holds for the reader, in bytes. */
+  omemBytes: z.int().min(0).nullable(),
+  maxOmemBytes: z.int().min(0).nullable(),
+  /** Round trip to the server beyond what it was before reading began, in microseconds. */
+  addedLatencyUs: z.int().min(0).nullable(),
+})
+export type SegmentCost = z.infer<typeof segmentCostSchema>
 
 export const segmentSchema = z.object({
   segmentNo: z.int().min(0),
@@ -151,6 +221,10 @@ export const segmentSchema = z.object({
   /** Ranges that the daemon's manifest has and the store has not. */
   missing: z.array(missingRangeSchema).nullable(),
   serverVersion: z.string().nullable(),
+  /** Fingerprint of the key that masked arguments are hashed with: only under equal ones are hashes comparable. */
+  redactionKey: z.string().nullable(),
+  gaps: z.array(gapSchema),
+  cost: segmentCostSchema,
 })
 export type Segment = z.infer<typeof segmentSchema>
 
@@ -170,15 +244,21 @@ const captureFields = {
   durationLimitMs: z.int(),
   byteCap: z.int(),
   lineCap: z.int(),
+  /** Null: every line is recorded. */
+  filter: z.string().nullable(),
+  sampling: samplingSchema.nullable(),
   /** Of committed chunks of all segments. */
   byteCount: z.int(),
   lineCount: z.int(),
   terminationReason: z.string().nullable(),
   terminationDetail: z.string().nullable(),
   stopRequestedAt: instantSchema.nullable(),
-  /** Redaction policy that every chunk was cut under; revision 0 is level `none`: values are as the server printed them. */
+  /** Of the redaction policy that every chunk is cut under, fixed at the start; 0 is one from before there were policies. */
   policyRevision: z.int(),
-  policyLevel: z.enum(['none']),
+  policyLevel: z.enum(RedactionLevel),
+  /** When it is deleted, by the database's clock; null is never. It waits while the capture is pinned, runs or is exported. */
+  expiresAt: instantSchema.nullable(),
+  pinned: z.boolean(),
 }
 export const captureSchema = z.object({ ...captureFields, segments: z.array(segmentSchema) })
 export type Capture = z.infer<typeof captureSchema>
@@ -197,15 +277,58 @@ export type CaptureStartResult = z.infer<typeof captureStartResultSchema>
 export const captureStopInput = z.strictObject({ id: uuidSchema, waitMs: z.int().min(0).max(30_000).default(5000) })
 export const captureIdInput = z.strictObject({ id: uuidSchema })
 
-/** Newest first, keyset paged. */
+/** `pinned`: whether the capture is kept whatever its expiry. */
+export const capturePinInput = z.strictObject({ id: uuidSchema, pinned: z.boolean() })
+/** `afterMs`: from now to the expiry, in milliseconds; null is never. */
+export const captureExpiryInput = z.strictObject({
+  id: uuidSchema,
+  afterMs: z.int().min(CAPTURE_LIMITS.expiryMs.min).max(CAPTURE_LIMITS.expiryMs.max).nullable(),
+})
+/** What was deleted. */
+export const captureDeleteResultSchema = z.object({ id: uuidSchema, lineCount: z.int(), byteCount: z.int() })
+export type CaptureDeleteResult = z.infer<typeof captureDeleteResultSchema>
+
+/** Why a capture that has expired is still there. */
+export const HeldBy = {
+  pin: 'pin',
+  running: 'running',
+  /** An export reads it, or did within the last minute. */
+  reading: 'reading',
+} as const
+export type HeldBy = (typeof HeldBy)[keyof typeof HeldBy]
+
+/** What would expire within a time from now, in milliseconds. @default 7 days */
+export const retentionPreviewInput = z.strictObject({
+  sessionId: uuidSchema,
+  withinMs: z
+    .int()
+    .min(0)
+    .max(CAPTURE_LIMITS.expiryMs.max)
+    .default(7 * 86_400_000),
+})
+const heldBy = z.enum(HeldBy).nullable()
+export const retentionPreviewSchema = z.object({
+  until: instantSchema,
+  /** How long new captures are kept after their time is over; null is for ever. */
+  defaultDays: z.int().nullable(),
+  /** Of all that expires until then, by what holds it; null is what will be deleted. */
+  totals: z.array(z.object({ heldBy, captures: z.int(), lines: z.int(), bytes: z.int() })),
+  /** The first 100 of them, the soonest first. */
+  captures: z.array(
+    z.object({ id: uuidSchema, expiresAt: instantSchema, heldBy, lineCount: z.int(), byteCount: z.int() }),
+  ),
+})
+export type RetentionPreview = z.infer<typeof retentionPreviewSchema>
+
+/** Newest first. `cursor` is the last id of the page before. */
 export const captureListInput = z.strictObject({
   sessionId: uuidSchema,
-  status: z.array(z.enum(CaptureStatus)).max(8).optional(),
+  status: z.array(z.enum(CaptureStatus)).min(1).max(8).optional(),
   targetId: uuidSchema.optional(),
   startedAfter: instantSchema.optional(),
   startedBefore: instantSchema.optional(),
   limit: z.int().min(1).max(1000).default(100),
-  cursor: z.string().max(256).optional(),
+  cursor: uuidSchema.optional(),
 })
 export const captureListResultSchema = z.object({
   captures: z.array(captureSummarySchema),
@@ -221,7 +344,7 @@ export const captureTailInput = z.strictObject({
   cursor: cursor.optional(),
   /** Lines from before the call, of a running capture; a finished one is told from its start. @default 10_000 */
   backlog: z.int().min(0).max(50_000).default(10_000),
-  segments: z.array(z.int().min(0)).max(1024).optional(),
+  segments: z.array(segmentNoSchema).min(1).max(1024).optional(),
   /** How long a line waits for older lines of other segments, in milliseconds. @default 2000 */
   reorderMs: z.int().min(0).max(60_000).default(2000),
   /** Set by the tRPC client when it reconnects: the id of the last tracked message, which is the cursor. */
@@ -235,6 +358,8 @@ export const tailRowSchema = z.object({
   lineNo: z.int(),
   eventUs: z.int(),
   line: z.string(),
+  /** The line was longer than its limit, or its stream ended in the middle of it: only its beginning is stored. */
+  cut: z.literal(true).optional(),
 })
 export type TailRow = z.infer<typeof tailRowSchema>
 export const tailEventSchema = z.discriminatedUnion('kind', [

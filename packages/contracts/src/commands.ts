@@ -1,6 +1,18 @@
 import { z } from 'zod'
-import { chunkBoundsSchema, countersSchema, missingRangeSchema, Outcome, TerminationReason } from './captures.ts'
-import { nodeIdSchema, uuidSchema } from './ids.ts'
+import {
+  chunkBoundsSchema,
+  countersSchema,
+  filterTextSchema,
+  gapSchema,
+  missingRangeSchema,
+  Outcome,
+  samplingSchema,
+  segmentCostSchema,
+  SegmentStatus,
+  TerminationReason,
+} from './captures.ts'
+import { CAPTURE_LIMITS } from './capture-limits.ts'
+import { nodeIdSchema, segmentNoSchema, uuidSchema } from './ids.ts'
 import { isStorableText } from './text.ts'
 
 /**
@@ -18,7 +30,7 @@ const sliceSchema = z.object({
 })
 export type Slice = z.infer<typeof sliceSchema>
 
-const segmentRef = { captureId: uuidSchema, segmentNo: z.int().min(0) }
+const segmentRef = { captureId: uuidSchema, segmentNo: segmentNoSchema }
 
 /** What the control plane tells a node: at least once, in the order of `number` within a segment, idempotent by id. */
 export const nodeCommandSchema = z.discriminatedUnion('kind', [
@@ -30,6 +42,10 @@ export const nodeCommandSchema = z.discriminatedUnion('kind', [
     chunk: chunkBoundsSchema,
     slice: sliceSchema,
     policyRevision: z.int().min(0),
+    /** Rules of redaction; what the node does not know it refuses, so they are not checked here. */
+    policy: z.looseObject({ level: z.string() }).optional(),
+    filter: filterTextSchema.optional(),
+    sampling: samplingSchema.optional(),
   }),
   /** Record from now on: each daemon reads the target's own clock, so no two hosts' clocks are compared. */
   z.object({ kind: z.literal('segment.begin'), ...segmentRef }),
@@ -57,6 +73,13 @@ export const commandResultSchema = z.discriminatedUnion('kind', [
     serverVersion: words.nullable(),
     dialect: z.enum(['bracket', 'paren']),
     role: z.enum(['primary', 'replica']),
+    /** Proof of the rules that the node redacts by: their hash as it loaded them, and the fingerprint of its key. */
+    policy: z
+      .strictObject({
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+        keyFingerprint: z.string().regex(/^[0-9a-f]{16}$/),
+      })
+      .optional(),
   }),
   z.strictObject({ kind: z.literal('refused'), code: words, detail: words }),
   z.strictObject({ kind: z.literal('running') }),
@@ -80,13 +103,16 @@ export const segmentsReportInput = z.strictObject({
     .array(
       z.strictObject({
         captureId: uuidSchema,
-        segmentNo: z.int().min(0),
+        segmentNo: segmentNoSchema,
         /** Number of the newest slice that the segment holds. */
         sliceNo: z.int().min(0),
         /** Half of that slice, by bytes or by lines, is used: time for the next one. */
         halfUsed: z.boolean(),
         counters: countersSchema,
         lagMs: z.int().min(0).nullable(),
+        cost: segmentCostSchema.optional(),
+        /** All of the segment so far; one that was told before is changed by what is told last. */
+        gaps: z.array(gapSchema).max(CAPTURE_LIMITS.gaps).optional(),
         /** Present once reading has ended: the MONITOR connection is closed and the target free. */
         end: z
           .strictObject({ outcome: z.enum(Outcome), reason: z.enum(TerminationReason), detail: words.nullable() })
@@ -98,6 +124,27 @@ export const segmentsReportInput = z.strictObject({
 })
 export type SegmentsReportInput = z.infer<typeof segmentsReportInput>
 
+/** What is stored of segments that the node holds chunks of, asked after it has attached anew. */
+export const segmentsCommittedInput = z.strictObject({
+  nodeId: nodeIdSchema,
+  epoch: z.int().min(0),
+  segments: z.array(z.strictObject(segmentRef)).min(1).max(1024),
+})
+export const committedSegmentSchema = z.object({
+  ...segmentRef,
+  /** Null: there is no such segment of this node, and nothing of it will be taken. */
+  status: z.enum(SegmentStatus).nullable(),
+  /** Up to this seq everything is stored; -1 for nothing. */
+  contiguous: z.int().min(-1),
+  /** The highest seq that is stored; -1 for none. */
+  last: z.int().min(-1),
+  /** What is missing between the two; one range over all where there are more than 1024. */
+  holes: z.array(missingRangeSchema),
+})
+/** In the order of the call. */
+export const segmentsCommittedResultSchema = z.object({ segments: z.array(committedSegmentSchema) })
+export type CommittedSegment = z.infer<typeof committedSegmentSchema>
+
 /**
  * Sent when every chunk of the segment is acknowledged. `root` = SHA-256 in hex over, in seq order, seq (u64 big-endian)
  * and the chunk's sha256.
@@ -106,9 +153,10 @@ export const segmentManifestInput = z.strictObject({
   nodeId: nodeIdSchema,
   epoch: z.int().min(0),
   captureId: uuidSchema,
-  segmentNo: z.int().min(0),
+  segmentNo: segmentNoSchema,
   manifest: z.strictObject({
-    chunks: z.int().min(0),
+    /** Their numbers are 0 to `chunks - 1`. */
+    chunks: z.int().min(0).max(CAPTURE_LIMITS.segmentChunks),
     lines: z.int().min(0),
     bytes: z.int().min(0),
     root: z.string().regex(/^[0-9a-f]{64}$/),

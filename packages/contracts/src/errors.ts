@@ -51,6 +51,55 @@ export const ERRORS = {
     retryable: false,
     message: 'The sign-in code is not known here, was used before or is older than 10 minutes. Ask for a new one.',
   },
+  'auth.token_bound': {
+    http: 403,
+    rpc: 'FORBIDDEN',
+    retryable: false,
+    message: 'This token belongs to another node. Make one for each node.',
+  },
+  'auth.proof_invalid': {
+    http: 401,
+    rpc: 'UNAUTHORIZED',
+    retryable: false,
+    message: "The proof was not signed by the node's key, or it is for another purpose.",
+  },
+  'auth.proof_stale': {
+    http: 401,
+    rpc: 'UNAUTHORIZED',
+    retryable: true,
+    message: "The proof of the node's key is too old, of the future, or was used before. Check the clock of the host.",
+  },
+  'enrollment.invalid': {
+    http: 401,
+    rpc: 'UNAUTHORIZED',
+    retryable: false,
+    message: 'The enrollment token is not known here. Make one with `sonde node enroll`.',
+  },
+  'enrollment.expired': {
+    http: 401,
+    rpc: 'UNAUTHORIZED',
+    retryable: false,
+    message: 'The enrollment token is older than 10 minutes. Make a new one with `sonde node enroll`.',
+  },
+  'enrollment.used': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message: 'Another node has enrolled with this token. Make one for each node with `sonde node enroll`.',
+  },
+  'enrollment.foreign': {
+    http: 403,
+    rpc: 'FORBIDDEN',
+    retryable: false,
+    message: 'The enrollment token was made for a node of another name.',
+  },
+  'enrollment.key_mismatch': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message:
+      'This node id is enrolled with another key. Give the daemon a new state directory, so that it is a new node.',
+  },
   'request.invalid': {
     http: 400,
     rpc: 'BAD_REQUEST',
@@ -208,6 +257,24 @@ export const ERRORS = {
     retryable: false,
     message: 'There is no such capture, or you are not a member of its session.',
   },
+  'capture.gone': {
+    http: 404,
+    rpc: 'NOT_FOUND',
+    retryable: false,
+    message: 'The capture was deleted, and takes nothing more.',
+  },
+  'capture.still_running': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: true,
+    message: 'The capture is still running. Stop it first, then delete it.',
+  },
+  'capture.pinned': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message: 'The capture is pinned, so that it is not deleted. Unpin it first.',
+  },
   'capture.target_busy': {
     http: 409,
     rpc: 'CONFLICT',
@@ -268,6 +335,12 @@ export const ERRORS = {
     rpc: 'CONFLICT',
     retryable: false,
     message: 'The chunk belongs to no segment of this node.',
+  },
+  'policy.stale': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message: 'The chunk was cut under an older redaction policy than the session takes.',
   },
   'migration.edited': {
     http: 500,

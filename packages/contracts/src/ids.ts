@@ -6,6 +6,12 @@ export const uuidSchema = z
   .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'must be a UUID')
   .transform((id) => id.toLowerCase())
 
+/** Number of a segment within its capture: an `int` of the database, so 31 bits. */
+export const segmentNoSchema = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1)
+
 /** Node id: 1..256 printable characters, compared exactly; control characters and lone surrogates are refused. */
 export const nodeIdSchema = z
   .string()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { nodeCredentialSchema } from './enrollment.ts'
 import { nodeIdSchema, uuidSchema } from './ids.ts'
 import { DrainMode, schedulingFields, transitionSchema } from './node-scheduling.ts'
 import { humanText, instantSchema, isStorableText } from './text.ts'
@@ -115,6 +116,11 @@ export const heartbeatResultSchema = z.object({
   creditBytes: z.int().min(0),
   /** Only while the node is being drained. Level-triggered: told with every beat until the node has detached. */
   drain: z.enum(DrainMode).optional(),
+  /**
+   * In place of the credential that the beat came with, which has passed half of its life and stays good until its end. Told
+   * until it is used; on a WebSocket the connection goes on with it by itself.
+   */
+  credential: nodeCredentialSchema.optional(),
 })
 export type HeartbeatResult = z.infer<typeof heartbeatResultSchema>
 

@@ -12,6 +12,10 @@ export const ALLOWED = {
   'session.setFloor': OWNERS,
   'session.members': OWNERS,
   'session.archive': OWNERS,
+  'policy.read': EVERYONE,
+  'policy.set': WORKERS,
+  /** To a level that keeps everything. */
+  'policy.setNone': OWNERS,
   'token.createPerson': OWNERS,
   'token.createNode': WORKERS,
   'token.list': OWNERS,
@@ -25,6 +29,11 @@ export const ALLOWED = {
   'capture.read': EVERYONE,
   'capture.tail': EVERYONE,
   'capture.export': WORKERS,
+  /** Pin it and set its expiry. */
+  'capture.retain': WORKERS,
+  /** One that they started; owners may delete any. */
+  'capture.delete': WORKERS,
+  'capture.deleteAny': OWNERS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** Something that a role may or may not do. */

@@ -46,7 +46,12 @@ export const targetsDeclareInput = z.strictObject({
   epoch: z.int().min(0),
   /** Discovery of each cluster: whether it worked, else the server's words. */
   clusters: z
-    .array(z.strictObject({ ok: z.boolean(), error: z.string().max(512).optional() }))
+    .array(
+      z.strictObject({
+        ok: z.boolean(),
+        error: z.string().max(512).refine(isStorableText, 'must not contain NUL or unpaired surrogates').optional(),
+      }),
+    )
     .max(64)
     .default([]),
   targets: z.array(declaredTargetSchema).max(1024),

@@ -9,6 +9,7 @@ export {
 export { openDatabase, type Database, type OpenDatabaseOptions } from './open.ts'
 export type {
   CaptureChunks,
+  CapturePolicies,
   CaptureSegments,
   CaptureSummaries,
   Captures,
@@ -28,5 +29,5 @@ export type {
   Targets,
   Tokens,
 } from './schema.ts'
-export { createOwnerToken, hashToken, mintToken, type OwnerToken } from './token.ts'
+export { createOwnerToken, hashToken, mintEnrollmentToken, mintToken, type OwnerToken } from './token.ts'
 export { databaseErrorOf, inTransaction } from './transaction.ts'

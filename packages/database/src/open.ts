@@ -1,4 +1,5 @@
 import type { Schema } from './schema.ts'
+import { SondeError } from '@sonde/contracts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, types } from 'pg'
 import { keepPlans } from './prepared.ts'
@@ -46,6 +47,13 @@ export const openDatabase = (options: OpenDatabaseOptions): Database => {
     client.on('error', () => undefined)
     keepPlans(client)
   })
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  const connect = () => pool.connect().catch((error: unknown) => Promise.reject(unavailable(error)))
+  const db = new Kysely<Schema>({
+    dialect: new PostgresDialect({ pool: { connect, end: () => pool.end(), options: pool.options } }),
+  })
   return { db, url: options.url, [Symbol.asyncDispose]: () => db.destroy() }
 }
+
+/** The pool's own words for "none was free in time" have no code by which they could be known later. */
+const unavailable = (error: unknown): unknown =>
+  error instanceof Error && !('code' in error) ? new SondeError('database.unavailable', { cause: error }) : error

@@ -22,6 +22,7 @@ export interface Sessions {
   created_by: string
   created_at: Default<Date>
   archived_at: Date | null
+  min_policy_revision: Default<number>
 }
 
 export interface SessionMemberships {
@@ -43,6 +44,9 @@ export interface Tokens {
   created_at: Default<Date>
   expires_at: Date
   revoked_at: Date | null
+  node_id: string | null
+  is_credential: Default<boolean>
+  node_revoked: Default<boolean>
 }
 
 export interface SignInCodes {
@@ -59,6 +63,19 @@ export interface RuntimeNodes {
   epoch: Default<number>
   public_key: Buffer | null
   created_at: Default<Date>
+  proved_at: Date | null
+}
+
+export interface NodeEnrollments {
+  id: string
+  sha256: Buffer
+  name: string
+  session_id: string
+  participant_id: string
+  created_at: Default<Date>
+  expires_at: Date
+  used_at: Date | null
+  node_id: string | null
 }
 
 export interface RuntimeNodeAttachments {
@@ -162,6 +179,15 @@ export interface NodeTargets {
   target_id: string
 }
 
+export interface CapturePolicies {
+  session_id: string
+  revision: number
+  rules: Json<unknown>
+  sha256: Buffer
+  created_by: string | null
+  created_at: Default<Date>
+}
+
 export interface Captures {
   id: string
   session_id: string
@@ -186,6 +212,23 @@ export interface Captures {
   policy_revision: Default<number>
   /** As `YYYY-MM-DD`. */
   partition_day: string
+  filter: string | null
+  sampling: NullableJson<unknown>
+  policy: JsonWithDefault<unknown>
+  expires_at: Date | null
+  pinned: Default<boolean>
+  read_until: Date | null
+}
+
+export interface CaptureTombstones {
+  capture_id: string
+  session_id: string
+  reason: 'deleted' | 'expired'
+  deleted_by: string | null
+  deleted_at: Default<Date>
+  /** As `YYYY-MM-DD`. */
+  partition_day: string
+  purged_at: Date | null
 }
 
 export interface CaptureSegments {
@@ -244,6 +287,26 @@ export interface CaptureSegments {
   missing: NullableJson<{ fromSeq: number; toSeq: number }[]>
   scanner_dialect: string | null
   server_version: string | null
+  max_lag_ms: number | null
+  omem_bytes: number | null
+  max_omem_bytes: number | null
+  added_latency_us: number | null
+  redaction_key: string | null
+}
+
+export interface CaptureGaps {
+  capture_id: string
+  segment_no: number
+  gap_no: number
+  reason: 'connection_lost' | 'daemon_restarted' | 'overrun'
+  last_event_us: number | null
+  first_event_us: number | null
+  duration_ms: number
+  from_seq: number | null
+  to_seq: number | null
+  lost_lines: number | null
+  lost_bytes: number | null
+  at: Default<Date>
 }
 
 export interface CaptureChunks {
@@ -303,6 +366,7 @@ export interface Schema {
   tokens: Tokens
   sign_in_codes: SignInCodes
   runtime_nodes: RuntimeNodes
+  node_enrollments: NodeEnrollments
   runtime_node_attachments: RuntimeNodeAttachments
   runtime_node_presence: RuntimeNodePresence
   runtime_node_transitions: RuntimeNodeTransitions
@@ -310,8 +374,11 @@ export interface Schema {
   clusters: Clusters
   targets: Targets
   node_targets: NodeTargets
+  capture_policies: CapturePolicies
   captures: Captures
+  capture_tombstones: CaptureTombstones
   capture_segments: CaptureSegments
+  capture_gaps: CaptureGaps
   capture_chunks: CaptureChunks
   capture_summaries: CaptureSummaries
   node_commands: NodeCommands

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { DAY_MS, newId, Role, TOKEN_PREFIX, type TokenKind } from '@sonde/contracts'
+import { DAY_MS, ENROLLMENT_PREFIX, newId, Role, TOKEN_PREFIX, type TokenKind } from '@sonde/contracts'
 import type { Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
 import { inTransaction } from './transaction.ts'
@@ -7,8 +7,13 @@ import { inTransaction } from './transaction.ts'
 /** What is stored of a token: the SHA-256 of its whole text. */
 export const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest()
 
+const mint = (prefix: string): string => prefix + randomBytes(32).toString('base64url')
+
 /** A new bearer token: its kind's prefix and 32 random bytes in base64url. */
-export const mintToken = (kind: TokenKind): string => TOKEN_PREFIX[kind] + randomBytes(32).toString('base64url')
+export const mintToken = (kind: TokenKind): string => mint(TOKEN_PREFIX[kind])
+
+/** A new enrollment token, of the same form. */
+export const mintEnrollmentToken = (): string => mint(ENROLLMENT_PREFIX)
 
 export interface OwnerToken {
   token: string

@@ -9,6 +9,8 @@ export interface StartClusterOptions {
   replicasPerPrimary?: 0 | 1
   /** `cluster-node-timeout` in milliseconds: a dead primary is replaced after about twice that. @default 2000 */
   nodeTimeoutMs?: number
+  /** `cluster-require-full-coverage`: false lets the members left serve their slots when others have died. @default true */
+  fullCoverage?: boolean
 }
 
 /** One member, with the role that it had when the cluster was made. */
@@ -37,7 +39,13 @@ export const startCluster = async (options: StartClusterOptions = {}): Promise<R
   const primaries = options.primaries ?? 3
   const count = primaries * (1 + (options.replicasPerPrimary ?? 0))
   const timeout = String(options.nodeTimeoutMs ?? 2_000)
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', timeout, '--repl-diskless-sync-delay', '0']
+  const coverage = options.fullCoverage === false ? 'no' : 'yes'
+  const args = Object.entries({
+    'cluster-enabled': 'yes',
+    'cluster-node-timeout': timeout,
+    'cluster-require-full-coverage': coverage,
+    'repl-diskless-sync-delay': '0',
+  }).flatMap(([name, value]) => [`--${name}`, value])
 
   await using starting = new AsyncDisposableStack()
   const outcomes = await Promise.allSettled(Array.from({ length: count }, () => startRedis({ args })))

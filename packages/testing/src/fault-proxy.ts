@@ -23,14 +23,24 @@ interface Pair {
   upstream: Socket
 }
 
-/** Starts a proxy before `target`; `host` is by default 127.0.0.1. */
-export const startFaultProxy = async (target: { host?: string; port: number }): Promise<FaultProxy> => {
+/**
+ * Starts a proxy before `target`; `host` is by default 127.0.0.1. `onSent` is told what clients send, with a number for each
+ * connection.
+ */
+export const startFaultProxy = async (
+  target: { host?: string; port: number },
+  onSent: (bytes: Uint8Array, connection: number) => void = () => undefined,
+): Promise<FaultProxy> => {
+  let accepted = 0
   const pairs = new Set<Pair>()
   let paused = false
   let server: Server | undefined
 
   const accept = (client: Socket): void => {
     const upstream = connect(target.port, target.host ?? '127.0.0.1')
+    const connection = accepted
+    accepted += 1
+    client.on('data', (bytes) => onSent(bytes, connection))
     const pair = { client, upstream }
     pairs.add(pair)
     for (const [from, to] of [

@@ -1,14 +1,16 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs'
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { databaseErrorOf, openDatabase } from '@sonde/database'
 import { sql } from 'kysely'
 import { freePort } from './free-port.ts'
 import { poll } from './poll.ts'
 import { choosePlaces, type PostgresPlaces } from './postgres-binaries.ts'
 import { postmasterFile, readPostmaster } from './postmaster.ts'
+import { endOf, type ProcessEnd } from './process-end.ts'
 import { isAlive } from './process-identity.ts'
 
 /** What to start. */
@@ -33,11 +35,16 @@ export interface EmbeddedPostgres extends AsyncDisposable {
   readonly dataDir: string
   /** True when a server that an earlier process left behind was taken over. */
   readonly reused: boolean
+  /** The server's own log. */
+  readonly logPath: string
+  /** Resolves when it has ended, in whatever way; how is not known of one that was taken over. */
+  readonly exited: Promise<ProcessEnd>
 }
 
 const PASSWORD_FILE = 'sonde.password'
 const START_TIMEOUT_MS = 120_000
 const FAST_SHUTDOWN_MS = 10_000
+const LOOK_MS = 500
 /** Settings that give up what a test never needs: survival of a power cut. */
 const VOLATILE = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off']
 const COMMON = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300', 'log_timezone=UTC']
@@ -54,29 +61,31 @@ const SPAWN = { cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UT
 export const startPostgres = async (options: StartPostgresOptions): Promise<EmbeddedPostgres> => {
   const places = choosePlaces(options.dataDir)
   if (places.movedTo !== undefined) {
-    options.log?.(`PostgreSQL cannot use this folder as an unprivileged user, so it lies in ${places.movedTo}`)
+    options.log?.(`an unprivileged user cannot use this folder, so the data lies in ${places.movedTo}`)
   }
   const { dataDir } = places
   initialize(places, options.durable)
   const password = readFileSync(join(dataDir, PASSWORD_FILE), 'utf8')
-  const describe = (pid: number, port: number, reused: boolean): EmbeddedPostgres => ({
-    url: urlOf(password, port),
-    pid,
-    port,
+  const describe = (server: { pid: number; port: number }, exited?: Promise<ProcessEnd>): EmbeddedPostgres => ({
+    url: urlOf(password, server.port),
+    pid: server.pid,
+    port: server.port,
     dataDir,
-    reused,
-    [Symbol.asyncDispose]: () => stop(dataDir, pid),
+    reused: exited === undefined,
+    logPath: logOf(dataDir),
+    exited: exited ?? goneOf(server.pid),
+    [Symbol.asyncDispose]: () => stop(dataDir, server.pid),
   })
 
   const running = await findRunning(dataDir, password)
-  if (running !== undefined) return describe(running.pid, running.port, true)
+  if (running !== undefined) return describe(running)
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await freePort())
     const outcome = await launch(places, port, options.durable)
-    if (outcome.kind === 'ready') return describe(outcome.pid, port, false)
+    if (outcome.kind === 'ready') return describe({ pid: outcome.pid, port }, outcome.exited)
     // Another process can start the same directory, or take the port, in between.
     const taken = await findRunning(dataDir, password)
-    if (taken !== undefined) return describe(taken.pid, taken.port, true)
+    if (taken !== undefined) return describe(taken)
     const passing =
       /pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(outcome.log) ||
       (options.port === undefined && /could not bind|Address already in use/i.test(outcome.log))
@@ -157,11 +166,19 @@ const removeUnfinished = (dataDir: string): void => {
   }
 }
 
-type Launch = { kind: 'ready'; pid: number } | { kind: 'ended'; log: string }
+const logOf = (dataDir: string): string => `${dataDir}.log`
+
+/** The end of a process that is nobody's child here. */
+const goneOf = async (pid: number): Promise<ProcessEnd> => {
+  while (isAlive(pid)) await sleep(LOOK_MS, undefined, { ref: false })
+  return { code: null, signal: null }
+}
+
+type Launch = { kind: 'ready'; pid: number; exited: Promise<ProcessEnd> } | { kind: 'ended'; log: string }
 
 const launch = async (places: PostgresPlaces, port: number, durable: boolean): Promise<Launch> => {
   const { dataDir, postgres, user } = places
-  const logFile = `${dataDir}.log`
+  const logFile = logOf(dataDir)
   const out = openSync(logFile, 'w', 0o600)
   chmodSync(logFile, 0o600)
   const settings = [...COMMON, ...(durable ? [] : VOLATILE)].flatMap((setting) => ['-c', setting])
@@ -172,7 +189,9 @@ const launch = async (places: PostgresPlaces, port: number, durable: boolean): P
     stdio: ['ignore', out, out],
   })
   closeSync(out)
-  const failure = ended(child)
+  let failure: Error | undefined
+  child.once('error', (error) => (failure = error))
+  const exited = endOf(child, 'exit')
   child.unref()
   const ready = poll(
     () => {
@@ -182,16 +201,11 @@ const launch = async (places: PostgresPlaces, port: number, durable: boolean): P
     },
     { what: `PostgreSQL in ${dataDir} to become ready`, everyMs: 10, timeoutMs: START_TIMEOUT_MS },
   )
-  if ((await ready) === 'ready' && child.pid !== undefined) return { kind: 'ready', pid: child.pid }
+  if ((await ready) === 'ready' && child.pid !== undefined) return { kind: 'ready', pid: child.pid, exited }
+  await exited
   const lastLines = readFileSync(logFile, 'utf8').trim().split('\n').slice(-15).join('\n')
-  return { kind: 'ended', log: lastLines || ((await failure)?.message ?? 'nothing') }
+  return { kind: 'ended', log: lastLines || (failure?.message ?? 'nothing') }
 }
-
-const ended = (child: ChildProcess): Promise<Error | undefined> =>
-  new Promise((resolve) => {
-    child.once('error', resolve)
-    child.once('exit', () => resolve(undefined))
-  })
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions are cut, everything is written. SIGQUIT leaves recovery to the next start. */
 const stop = async (dataDir: string, pid: number): Promise<void> => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { guardProcess } from './guard.ts'
 import { poll } from './poll.ts'
+import { endOf, type ProcessEnd } from './process-end.ts'
 import { sendRedisCommand, type RedisReply } from './redis-command.ts'
 import { findRedisServer, type RedisServerProgram } from './redis-server.ts'
 
@@ -25,8 +26,8 @@ export interface RedisProcess extends AsyncDisposable {
   kill(signal?: NodeJS.Signals): void
   /** Sends one command on a connection of its own. */
   command(...args: string[]): Promise<RedisReply>
-  /** Resolves when the process has ended. */
-  readonly exited: Promise<void>
+  /** Resolves when the process has ended, with how. */
+  readonly exited: Promise<ProcessEnd>
 }
 
 /** The server's program. Throws where none can be had, with the reason. */
@@ -67,16 +68,9 @@ const launch = async (program: RedisServerProgram, options: StartRedisOptions): 
     stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4_000)))
   }
   let ended = false
-  const exited = new Promise<void>((resolve) => {
-    const end = (error?: Error): void => {
-      ended = true
-      if (error !== undefined) log += error.message
-      resolve()
-    }
-    child.once('error', end)
-    // `close` comes after the last output, `exit` before it.
-    child.once('close', () => end())
-  })
+  child.once('error', (error) => (log += error.message))
+  const exited = endOf(child, 'close')
+  void exited.then(() => (ended = true))
   const { pid } = child
   const forget = pid === undefined ? () => {} : guardProcess(pid, { remove: removed })
   const stop = async (): Promise<void> => {

@@ -7,6 +7,8 @@ export interface WireLaneOptions {
   url: string
   token: string
   random: () => number
+  /** Upper bound of the wait before another try, in milliseconds. @default 10_000 */
+  retryCapMs?: number | undefined
   /** The connection is there: the first one, and each one after a loss. */
   onOpen: () => void
 }
@@ -27,8 +29,9 @@ export interface WireLane {
 const RETRY_BASE_MS = 100
 const RETRY_CAP_MS = 10_000
 
-/** A lane with the retry pace of the real client: full jitter, 100 ms to 10 s. */
-export const createWireLane = ({ url, token, random, onOpen }: WireLaneOptions): WireLane => {
+/** A lane with the retry pace of the real client: full jitter, from 100 ms up to the cap. */
+export const createWireLane = (options: WireLaneOptions): WireLane => {
+  const { url, token, random, retryCapMs = RETRY_CAP_MS, onOpen } = options
   const pending = new Map<number, (answer: WireAnswer) => void>()
   let socket: WireSocket | undefined
   let isOpen = false
@@ -61,7 +64,7 @@ export const createWireLane = ({ url, token, random, onOpen }: WireLaneOptions):
     })
   }
   const retryLater = (): void => {
-    retry = setTimeout(open, random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** attempt))
+    retry = setTimeout(open, random() * Math.min(retryCapMs, RETRY_BASE_MS * 2 ** attempt))
     attempt += 1
   }
   const send = (text: string): void => {

@@ -1,4 +1,4 @@
-import { SondeError, type Action } from '@sonde/contracts'
+import { SondeError, type Action, type Role } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import type { Kysely, Transaction } from 'kysely'
 import { requireAccess } from '../sessions/index.ts'
@@ -6,6 +6,8 @@ import { requireAccess } from '../sessions/index.ts'
 export interface CaptureAccess {
   captureId: string
   sessionId: string
+  /** The caller's. */
+  role: Role
   /** As `YYYY-MM-DD`; the key of the partition that holds the chunks. */
   partitionDay: string
 }
@@ -25,10 +27,12 @@ export const requireCapture = async (
     .executeTakeFirst()
   if (!row) throw new SondeError('capture.not_found')
   const { participantId, action } = request
-  await requireAccess(db, { sessionId: row.session_id, participantId, action }).catch((error: unknown) => {
-    throw error instanceof SondeError && error.code === 'session.not_found'
-      ? new SondeError('capture.not_found')
-      : error
-  })
-  return { captureId: row.id, sessionId: row.session_id, partitionDay: row.partition_day }
+  const { role } = await requireAccess(db, { sessionId: row.session_id, participantId, action }).catch(
+    (error: unknown) => {
+      throw error instanceof SondeError && error.code === 'session.not_found'
+        ? new SondeError('capture.not_found')
+        : error
+    },
+  )
+  return { captureId: row.id, sessionId: row.session_id, role, partitionDay: row.partition_day }
 }

@@ -19,6 +19,14 @@ export const findCaptureRef = async (db: Kysely<Schema>, id: string): Promise<Ca
   return row && { id, partitionDay: row.partition_day }
 }
 
+/**
+ * Whether the chunk `c` of a query may be shown: all of a segment without a manifest, and of one that has a manifest those
+ * whose numbers it has. What is stored beyond it is not known to be of the segment.
+ */
+const isShown = sql<boolean>`c.seq < coalesce(
+  (select (s.manifest->>'chunks')::bigint from capture_segments s
+    where s.capture_id = c.capture_id and s.segment_no = c.segment_no), ${Number.MAX_SAFE_INTEGER})`
+
 /** What is known of a chunk without its lines. Event times in microseconds, -1 where no line has one. */
 export interface ChunkFact {
   seq: number
@@ -34,12 +42,13 @@ export const readFactsBefore = (
   page: { beforeSeq: number; limit: number },
 ): Promise<ChunkFact[]> =>
   db
-    .selectFrom('capture_chunks')
+    .selectFrom('capture_chunks as c')
     .select(['seq', 'line_count as lineCount', 'first_event_us as firstEventUs', 'last_event_us as lastEventUs'])
     .where('partition_day', '=', at.partitionDay)
     .where('capture_id', '=', at.id)
     .where('segment_no', '=', at.segmentNo)
     .where('seq', '<', page.beforeSeq)
+    .where(isShown)
     .orderBy('seq', 'desc')
     .limit(page.limit)
     .execute()
@@ -51,6 +60,7 @@ export interface StoredChunk {
   rawBytes: number
   encoding: number
   dialect: number
+  flags: number
   body: Buffer
 }
 
@@ -61,13 +71,13 @@ export const readNextChunks = async (
   wanted: { segmentNo: number; seq: number }[],
 ): Promise<StoredChunk[]> => {
   const { rows } = await sql<StoredChunk>`
-    select c.segment_no as "segmentNo", c.seq, c.raw_bytes as "rawBytes", c.encoding, c.dialect, c.body
+    select c.segment_no as "segmentNo", c.seq, c.raw_bytes as "rawBytes", c.encoding, c.dialect, c.flags, c.body
     from unnest(${wanted.map((each) => each.segmentNo)}::int[], ${wanted.map((each) => each.seq)}::bigint[])
       as wanted (segment_no, seq)
     cross join lateral (
-      select * from capture_chunks
+      select * from capture_chunks c
       where partition_day = ${capture.partitionDay} and capture_id = ${capture.id}
-        and segment_no = wanted.segment_no and seq >= wanted.seq
+        and segment_no = wanted.segment_no and seq >= wanted.seq and ${isShown}
       order by seq limit 1
     ) c`.execute(db)
   return rows
@@ -77,7 +87,7 @@ export interface SegmentEnd {
   segmentNo: number
   targetHost: string
   targetPort: number
-  /** Of its newest committed chunk; null when it has none. */
+  /** Of its newest committed chunk that may be shown; null when it has none. */
   lastSeq: number | null
 }
 
@@ -87,6 +97,7 @@ export const readSegmentEnds = async (db: Kysely<Schema>, capture: CaptureRef): 
     select s.segment_no as "segmentNo", s.target_host as "targetHost", s.target_port as "targetPort",
       (select c.seq from capture_chunks c
         where c.partition_day = ${capture.partitionDay} and c.capture_id = s.capture_id and c.segment_no = s.segment_no
+          and ${isShown}
         order by c.seq desc limit 1) as "lastSeq"
     from capture_segments s where s.capture_id = ${capture.id} order by s.segment_no`.execute(db)
   return rows
@@ -95,25 +106,30 @@ export const readSegmentEnds = async (db: Kysely<Schema>, capture: CaptureRef): 
 export interface AcceptingSegment extends SegmentRef {
   storage: 'open' | 'reconciling' | 'complete' | 'incomplete'
   nodeId: string
+  /** How many chunks its daemon's manifest has; null before there is one. */
+  manifestChunks: number | null
   partitionDay: string
+  /** What comes now repairs it. */
+  isFinal: boolean
 }
 
 /**
- * Locks those of the segments that the holder of a node token may write to, in the order of their keys, so that two
- * uploads never wait for each other in a ring. Segments of other owners and sessions are neither locked nor returned.
+ * Locks those of the segments that a node may write to with its token, in the order of their keys, so that two
+ * uploads never wait for each other in a ring. Segments of other nodes and sessions are neither locked nor returned.
  */
 export const lockSegments = async (
   trx: Transaction<Schema>,
   refs: SegmentRef[],
-  holder: { participantId: string; sessionId: string },
+  holder: { nodeId: string; participantId: string; sessionId: string },
 ): Promise<AcceptingSegment[]> => {
   const { rows } = await sql<AcceptingSegment>`
     select s.capture_id as "captureId", s.segment_no as "segmentNo", s.storage, s.node_id as "nodeId",
-      c.partition_day as "partitionDay"
+      (s.manifest->>'chunks')::bigint as "manifestChunks", c.partition_day as "partitionDay",
+      s.status not in ('pending', 'opening', 'running', 'closing') as "isFinal"
     from capture_segments s
     join captures c on c.id = s.capture_id
     join runtime_nodes n on n.node_id = s.node_id
-    where c.session_id = ${holder.sessionId} and n.owner_id = ${holder.participantId}
+    where c.session_id = ${holder.sessionId} and n.owner_id = ${holder.participantId} and s.node_id = ${holder.nodeId}
       and (s.capture_id, s.segment_no) in (
         select * from unnest(${refs.map((ref) => ref.captureId)}::uuid[], ${refs.map((ref) => ref.segmentNo)}::int[]))
     order by s.capture_id, s.segment_no
@@ -170,7 +186,7 @@ export const insertChunks = async (trx: Transaction<Schema>, chunks: NewChunk[])
         dialect,
         flags,
         policy_revision: header.policyRevision,
-        origin: header.isRepair ? ('repair' as const) : ('live' as const),
+        origin: header.isRepair || segment.isFinal ? ('repair' as const) : ('live' as const),
         body,
       })),
     )

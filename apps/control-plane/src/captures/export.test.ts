@@ -18,6 +18,7 @@ import {
   type Workspace,
 } from '../../test/capture-fixture.ts'
 import { countingBodies, mergedLines, type StoredLines } from '../../test/read-lines.ts'
+import { view } from '../../test/tail-viewer.ts'
 import { readSegmentEnds } from './chunk-store.ts'
 import { exportBytes } from './export.ts'
 
@@ -110,9 +111,46 @@ dbTest('json lines name segment and target, and keep lines that cannot be parsed
       cmd: 'EvAl',
       args: ['caf\u00e9', { b64: '/w==' }],
     },
-    { segment: 1, target: '127.0.0.1:7001', error: expect.any(String), raw: '1795500000.000002 [0' },
+    {
+      ts: '1795500000000002',
+      segment: 1,
+      target: '127.0.0.1:7001',
+      error: expect.any(String),
+      raw: '1795500000.000002 [0',
+    },
   ])
 })
+
+dbTest(
+  'a line that was cut is marked in json lines and in a tail, and no other of its chunk',
+  async ({ databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const { captureId, workspace } = await record(lane, [[]])
+    const cut = '1795500000.000001 [0 127.0.0.1:50000] "SET" "big" "xx'
+    const at = { captureId, segmentNo: 0, seq: 0 }
+    const chunk = await chunkOf(at, [lineAt(T0, 'a'), cut], { hasCutLine: true })
+    const { results } = await upload(lane.url, workspace.nodeToken, [chunk])
+    expect(results).toMatchObject([{ outcome: 'stored' }])
+    await finishCapture(lane.resources.db, captureId)
+    const text = await (await download(lane, workspace.personToken, `${captureId}?format=jsonl`)).text()
+    const [whole, marked] = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(whole).not.toHaveProperty('cut')
+    expect(marked).toMatchObject({
+      ts: '1795500000000001',
+      cmd: 'SET',
+      args: ['big', 'xx'],
+      cut: true,
+      bytes: cut.length,
+    })
+    await using viewer = view(lane, captureId)
+    await viewer.done
+    const rows = viewer.events.flatMap((event) => (event.kind === 'lines' ? event.rows : []))
+    expect(rows.map((row) => row.cut)).toEqual([undefined, true])
+  },
+)
 
 dbTest('a capture without lines is an empty file', async ({ databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)

@@ -5,16 +5,20 @@ import { ExportFormat, exportQuerySchema, SondeError, uuidSchema } from '@sonde/
 import type { Schema } from '@sonde/database'
 import type { Kysely } from 'kysely'
 import type { Route } from '../core/http.ts'
+import { loop } from '../core/loop.ts'
 import type { Resources } from '../core/resources.ts'
 import { requireCapture } from './access.ts'
 import { readNextChunks, readSegmentEnds, type CaptureRef, type SegmentEnd } from './chunk-store.ts'
 import { linesOf, MergedReader, type StoredLine } from './merged-reader.ts'
+import { postponeForReading } from './retention-store.ts'
 
 const CONTENT_TYPE: Record<ExportFormat, string> = {
   raw: 'application/octet-stream',
   jsonl: 'application/x-ndjson',
 }
 const BATCH_ROWS = 512
+/** How often an export says that it still reads; an expiry waits for three times as long. */
+const READING_MS = 20_000
 
 /** `GET /export/captures/{id}?format=&segments=`: the lines that are committed when it begins, as a stream. */
 export const exportRoute = (resources: Resources): Route => ({
@@ -22,28 +26,61 @@ export const exportRoute = (resources: Resources): Route => ({
   path: /^\/export\/captures\/(?<id>[0-9a-f-]{36})$/i,
   template: '/export/captures/{id}',
   access: 'person',
-  async handle({ response, params, query, principal, gone }) {
+  async handle({ request, response, params, query, principal, reauthenticate, gone }) {
     if (!principal) throw new SondeError('auth.token_missing')
     const { format, segments } = parseQuery(query)
-    const access = await requireCapture(resources.db, {
-      captureId: uuidSchema.parse(params['id']),
-      participantId: principal.participantId,
-      action: 'capture.export',
-    })
-    const capture = { id: access.captureId, partitionDay: access.partitionDay }
+    const captureId = uuidSchema.parse(params['id'])
+    const wanted = { captureId, participantId: principal.participantId, action: 'capture.export' } as const
+    const { sessionId, role, partitionDay } = await requireCapture(resources.db, wanted)
+    const check = async () => {
+      const now = await reauthenticate()
+      await requireCapture(resources.db, wanted)
+      return now
+    }
+    const capture = { id: captureId, partitionDay }
+    await requirePresent(resources, captureId)
     const ends = chosen(await readSegmentEnds(resources.db, capture), segments)
     response.writeHead(200, {
       'content-type': CONTENT_TYPE[format],
       'content-disposition': `attachment; filename="capture-${capture.id}.${format}"`,
       'cache-control': 'no-store',
     })
+    if (request.method === 'HEAD') return void response.end()
+    using stream = resources.openStreams.open({ principal, sessionId, role, check }, gone)
+    const ended = new AbortController()
+    void keepPresent(resources, captureId, AbortSignal.any([ended.signal, resources.stopping]))
     try {
-      await pipeline(exportBytes(resources.db, { capture, ends, format }), response, { signal: gone })
+      const bytes = wholly(resources, captureId, exportBytes(resources.db, { capture, ends, format }))
+      await pipeline(bytes, response, { signal: stream.signal })
     } catch (error) {
+      stream.assertAllowed()
       if (!gone.aborted) throw error
+    } finally {
+      ended.abort()
     }
   },
 })
+
+/** Postpones the expiry of a capture that is there; throws `capture.not_found` for one that is not. */
+const requirePresent = async ({ db }: Resources, captureId: string): Promise<void> => {
+  if (!(await postponeForReading(db, captureId))) throw new SondeError('capture.not_found')
+}
+
+const keepPresent = ({ db, clock, log }: Resources, captureId: string, signal: AbortSignal): Promise<void> =>
+  loop({
+    name: 'export',
+    intervalMs: READING_MS,
+    signal,
+    clock,
+    log,
+    work: async () => void (await postponeForReading(db, captureId)),
+  })
+
+/** Chunks of a capture that was deleted vanish one by one, after the capture: an export of it must not look whole. */
+async function* wholly(resources: Resources, captureId: string, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* bytes
+  await requirePresent(resources, captureId)
+}
 
 const parseQuery = (query: URLSearchParams) => {
   const values = Object.fromEntries(query)
@@ -120,7 +157,8 @@ const jsonBytesOf = (ends: SegmentEnd[]) => {
   }
   return (rows: MergedLine<StoredLine>[]): Buffer => {
     const texts = rows.map(({ segmentNo, line }) => {
-      const context = { segment: segmentNo, target: targets.get(segmentNo) ?? '', line: parserOf(line.dialect) }
+      const target = targets.get(segmentNo) ?? ''
+      const context = { segment: segmentNo, target, line: parserOf(line.dialect), isCut: line.isCut }
       return `${JSON.stringify(toJsonLine(line.lines.subarray(line.start, line.end), context))}\n`
     })
     return Buffer.from(texts.join(''))

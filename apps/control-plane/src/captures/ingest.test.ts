@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { once } from 'node:events'
-import { CAPTURE_LIMITS, newId } from '@sonde/contracts'
+import { LATEST_EVENT_US } from '@sonde/capture-format'
+import { CAPTURE_LIMITS, newId, TokenKind } from '@sonde/contracts'
 import { dbTest } from '@sonde/testing/db-test'
 import { sql } from 'kysely'
 import { expect } from 'vitest'
@@ -11,6 +12,8 @@ import {
   lineAt,
   seedCapture,
   seedMember,
+  seedNode,
+  seedToken,
   seedWorkspace,
   startDataLane,
   totalsOf,
@@ -125,6 +128,33 @@ dbTest('a chunk with more lines than a daemon may cut is refused, alone', async 
 })
 
 dbTest(
+  'a chunk whose number or times cannot be is refused, alone, and the log says what is wrong with it',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const at = (seq: number, times: { firstEventUs?: number; lastEventUs?: number } = {}) =>
+      chunkOf({ captureId, segmentNo: 0, seq }, lines(0, 1), times)
+    const answer = await upload(lane.url, workspace.nodeToken, [
+      await at(CAPTURE_LIMITS.segmentChunks - 1),
+      await at(0, { firstEventUs: -1, lastEventUs: -1 }),
+      await at(1, { firstEventUs: LATEST_EVENT_US, lastEventUs: LATEST_EVENT_US }),
+      await at(CAPTURE_LIMITS.segmentChunks),
+      await at(Number.MAX_SAFE_INTEGER),
+      await at(2, { firstEventUs: T0 + 1, lastEventUs: T0 }),
+      await at(3, { firstEventUs: -1, lastEventUs: T0 }),
+      await at(4, { firstEventUs: -2, lastEventUs: -2 }),
+      await at(5, { firstEventUs: T0, lastEventUs: LATEST_EVENT_US + 1 }),
+    ])
+    const refused = 'chunk.malformed'
+    expect(outcomes(answer)).toEqual(['stored', 'stored', 'stored', ...Array.from({ length: 6 }, () => refused)])
+    expect(await totalsOf(db, captureId, 0)).toMatchObject({ chunkCount: 3, lastEventUs: LATEST_EVENT_US })
+    const told = lane.logs.flatMap((line) => (typeof line['wrong'] === 'string' ? [line['wrong']] : []))
+    expect(told.map((text) => text.slice(0, 3))).toEqual(['seq', 'seq', 'eve', 'eve', 'eve', 'eve'])
+  },
+)
+
+dbTest(
   'a body that is not a sequence of whole chunks is refused as a whole',
   async ({ database: { db }, databaseUrl }) => {
     await using lane = await startDataLane(databaseUrl)
@@ -182,32 +212,44 @@ dbTest(
   },
 )
 
-dbTest('only the owner of the node of a segment may send its chunks', async ({ database: { db }, databaseUrl }) => {
-  await using lane = await startDataLane(databaseUrl)
-  const workspace = await seedWorkspace(db)
-  const captureId = await seedCapture(db, workspace, 1)
-  const colleague = await seedMember(db, { sessionId: workspace.sessionId, role: 'operator' })
-  const stranger = await seedWorkspace(db)
-  const chunk = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
-  const noSegment = await chunkOf({ captureId, segmentNo: 9, seq: 0 }, lines(0, 10))
-  const hugeSegment = await chunkOf({ captureId, segmentNo: 2 ** 32 - 1, seq: 0 }, lines(0, 10))
-  const noCapture = await chunkOf({ captureId: newId(), segmentNo: 0, seq: 0 }, lines(0, 10))
+dbTest(
+  'only the node of a segment may send its chunks, and no other one of its owner',
+  async ({ database: { db }, databaseUrl }) => {
+    await using lane = await startDataLane(databaseUrl)
+    const workspace = await seedWorkspace(db)
+    const captureId = await seedCapture(db, workspace, 1)
+    const colleague = await seedMember(db, { sessionId: workspace.sessionId, role: 'operator' })
+    const stranger = await seedWorkspace(db)
+    const sibling = await seedNode(db, workspace)
+    const unbound = await seedToken(db, {
+      kind: TokenKind.node,
+      sessionId: workspace.sessionId,
+      participantId: workspace.participantId,
+    })
+    const chunk = await chunkOf({ captureId, segmentNo: 0, seq: 0 }, lines(0, 10))
+    const noSegment = await chunkOf({ captureId, segmentNo: 9, seq: 0 }, lines(0, 10))
+    const hugeSegment = await chunkOf({ captureId, segmentNo: 2 ** 32 - 1, seq: 0 }, lines(0, 10))
+    const noCapture = await chunkOf({ captureId: newId(), segmentNo: 0, seq: 0 }, lines(0, 10))
 
-  expect(outcomes(await upload(lane.url, colleague.nodeToken, [chunk]))).toEqual(['chunk.not_accepted'])
-  expect(outcomes(await upload(lane.url, stranger.nodeToken, [chunk]))).toEqual(['capture.not_found'])
-  expect(await upload(lane.url, workspace.personToken, [chunk])).toMatchObject({
-    status: 403,
-    code: 'auth.kind_required',
-  })
-  expect(await upload(lane.url, '', [chunk])).toMatchObject({ status: 401 })
-  expect((await totalsOf(db, captureId, 0)).chunkCount).toBe(0)
-  expect(outcomes(await upload(lane.url, workspace.nodeToken, [noSegment, hugeSegment, noCapture, chunk]))).toEqual([
-    'chunk.not_accepted',
-    'chunk.not_accepted',
-    'capture.not_found',
-    'stored',
-  ])
-})
+    for (const { nodeToken } of [sibling, colleague]) {
+      expect(outcomes(await upload(lane.url, nodeToken, [chunk]))).toEqual(['chunk.not_accepted'])
+    }
+    expect(await upload(lane.url, unbound, [chunk])).toMatchObject({ status: 403, code: 'auth.token_bound' })
+    expect(outcomes(await upload(lane.url, stranger.nodeToken, [chunk]))).toEqual(['capture.not_found'])
+    expect(await upload(lane.url, workspace.personToken, [chunk])).toMatchObject({
+      status: 403,
+      code: 'auth.kind_required',
+    })
+    expect(await upload(lane.url, '', [chunk])).toMatchObject({ status: 401 })
+    expect((await totalsOf(db, captureId, 0)).chunkCount).toBe(0)
+    expect(outcomes(await upload(lane.url, workspace.nodeToken, [noSegment, hugeSegment, noCapture, chunk]))).toEqual([
+      'chunk.not_accepted',
+      'chunk.not_accepted',
+      'capture.not_found',
+      'stored',
+    ])
+  },
+)
 
 dbTest(
   'a segment that is complete takes nothing new and still knows its own',
@@ -236,7 +278,7 @@ dbTest(
       .where('capture_id', '=', captureId)
       .orderBy('seq')
       .execute()
-    expect(origins.map(({ origin }) => origin)).toEqual(['live', 'live', 'repair'])
+    expect(origins.map(({ origin }) => origin)).toEqual(['live', 'repair', 'repair'])
   },
 )
 

@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { splitChunks, verifyChunk, type ChunkHeader } from '@sonde/capture-format/chunk'
 import { CAPTURE_LIMITS, SondeError, toSondeError, type ChunkResult, type UploadResult } from '@sonde/contracts'
 import { inTransaction } from '@sonde/database'
+import { tokenBound } from '../core/authenticate.ts'
 import type { Route } from '../core/http.ts'
 import type { Resources } from '../core/resources.ts'
+import { outOfBounds } from './chunk-bounds.ts'
 import { createGate } from './gate.ts'
 import { storeChunks, type CheckedChunk, type ChunkOutcome } from './store-chunks.ts'
 
@@ -13,7 +15,9 @@ const SUMMARY_BYTES = 2 ** 20
 /** Uploads that are decompressed and stored at once: bounds their memory, and leaves connections of the pool for heartbeats. */
 const UPLOADS_AT_ONCE = 4
 
+/** The one node, in one session, that a token uploads for. */
 interface Holder {
+  nodeId: string
   participantId: string
   sessionId: string
 }
@@ -28,7 +32,9 @@ export const ingestRoute = (resources: Resources): Route => {
     access: 'node',
     async handle({ request, response, principal }) {
       if (!principal?.onlySessionId) throw new SondeError('auth.kind_required')
-      const holder = { participantId: principal.participantId, sessionId: principal.onlySessionId }
+      const { participantId, nodeId, onlySessionId: sessionId } = principal
+      if (nodeId === null) throw tokenBound(nodeId)
+      const holder = { nodeId, participantId, sessionId }
       const body = await readUpload(request)
       const results = await gate(() => ingest(resources, holder, body))
       const answer: UploadResult = { results, creditBytes: CAPTURE_LIMITS.creditBytes }
@@ -80,7 +86,7 @@ const ingest = async (resources: Resources, holder: Holder, body: Buffer): Promi
   const outcomes = new Map<ChunkHeader, ChunkOutcome>()
   // One after the other: the lines of one chunk are in memory at a time.
   for (const { header, bytes } of parts) {
-    const result = await check(bytes)
+    const result = await check(resources, bytes)
     if (typeof result === 'string') outcomes.set(header, result)
     else checked.set(header, result)
   }
@@ -99,11 +105,15 @@ const ingest = async (resources: Resources, holder: Holder, body: Buffer): Promi
   }))
 }
 
-const check = async (bytes: Uint8Array): Promise<CheckedChunk | ChunkOutcome> => {
+const check = async ({ log }: Resources, bytes: Uint8Array): Promise<CheckedChunk | ChunkOutcome> => {
   try {
     const { header, body, summary } = await verifyChunk(bytes)
-    const isTooLarge = header.rawBytes > CHUNK_RAW_BYTES || summary.length > SUMMARY_BYTES
-    return isTooLarge ? 'chunk.too_large' : { header, body, summary }
+    if (header.rawBytes > CHUNK_RAW_BYTES || summary.length > SUMMARY_BYTES) return 'chunk.too_large'
+    const wrong = outOfBounds(header)
+    if (wrong === undefined) return { header, body, summary }
+    const { captureId, segmentNo } = header
+    log.warn({ captureId, segmentNo, wrong }, 'a chunk with impossible numbers was refused')
+    return 'chunk.malformed'
   } catch (error) {
     if (error instanceof SondeError) return error.code
     throw toSondeError(error)

@@ -9,8 +9,8 @@ import { LIVE_SEGMENT_STATUSES, type CaptureStatus, type Outcome, type SegmentSt
  * | `refused` | it could not be opened, or too few others could |
  * | `begun` | the node records from now on |
  * | `ended` | reading is over, the target is free, chunks still ship |
- * | `proved` | the daemon's manifest equals what is stored |
- * | `disproved` | it does not |
+ * | `proved` | the daemon's manifest equals what is stored, and it told of no gap |
+ * | `disproved` | one of the two is not so |
  * | `lost` | the node fell silent and its lease ran out |
  */
 export type SegmentEvent = 'opened' | 'refused' | 'begun' | 'ended' | 'proved' | 'disproved' | 'lost'

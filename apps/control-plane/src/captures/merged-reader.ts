@@ -1,5 +1,5 @@
 import { MonitorLine, parseLineTime, SegmentMerge, type MergedLine } from '@sonde/capture-format'
-import { ChunkEncoding, decompressLines } from '@sonde/capture-format/chunk'
+import { ChunkEncoding, ChunkFlag, decompressLines } from '@sonde/capture-format/chunk'
 import type { Schema } from '@sonde/database'
 import type { Kysely } from 'kysely'
 import { readNextChunks, type CaptureRef, type StoredChunk } from './chunk-store.ts'
@@ -16,6 +16,8 @@ export interface StoredLine {
   end: number
   /** As the chunk's row has it. */
   dialect: number
+  /** Not all of it is stored. */
+  isCut: boolean
 }
 
 export interface FeedState {
@@ -177,14 +179,15 @@ export const linesOf = (chunk: StoredChunk): Promise<Buffer> =>
 
 const LF = 10
 
-const splitLines = ({ seq, dialect }: StoredChunk, lines: Buffer, afterLineNo: number): StoredLine[] => {
+const splitLines = ({ seq, dialect, flags }: StoredChunk, lines: Buffer, afterLineNo: number): StoredLine[] => {
   const out: StoredLine[] = []
   const scratch = new MonitorLine()
   for (let start = 0, lineNo = 0; start < lines.length; lineNo += 1) {
     const found = lines.indexOf(LF, start)
     const end = found < 0 ? lines.length : found
     if (lineNo > afterLineNo) {
-      out.push({ seq, lineNo, eventUs: parseLineTime(lines, start, end, scratch), lines, start, end, dialect })
+      const isCut = (flags & ChunkFlag.cutLine) !== 0 && end + 1 >= lines.length
+      out.push({ seq, lineNo, eventUs: parseLineTime(lines, start, end, scratch), lines, start, end, dialect, isCut })
     }
     start = end + 1
   }

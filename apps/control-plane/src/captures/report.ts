@@ -1,7 +1,6 @@
 import {
   SondeError,
   type Counters,
-  type SegmentManifest,
   type SegmentManifestResult,
   type SegmentsReportInput,
   type segmentManifestInput,
@@ -12,8 +11,11 @@ import type { Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { requireActiveNode } from '../nodes/index.ts'
 import { advanceLocked, announce, grantNext } from './advance.ts'
+import { compareManifest } from './compare-manifest.ts'
 import { storedManifest } from './manifest-store.ts'
-import { changeSegment, lockCapture } from './segment-store.ts'
+import { hasGaps, storeGaps } from './gap-store.ts'
+import { absentCapture } from './retention-store.ts'
+import { changeSegment, completeByRepair, lockCapture } from './segment-store.ts'
 import type { Db } from './store.ts'
 
 type Report = SegmentsReportInput['segments'][number]
@@ -34,17 +36,32 @@ const columnsOf = (counters: Counters) => ({
   dropped: counters.dropped,
 })
 
-/** Stores what a segment's node last counted; only that node in that epoch may, and only while the segment is not final. */
+/**
+ * Stores what a segment's node last counted and measured; only that node may, and only while the
+ * segment is not final. A node that speaks of its segment in a newer epoch goes on with it there.
+ */
 const storeCounters = async (db: Db, { nodeId, epoch }: Reporter, report: Report): Promise<void> => {
-  await db
+  const { cost } = report
+  const { numUpdatedRows } = await db
     .updateTable('capture_segments')
-    .set({ ...columnsOf(report.counters), lag_ms: report.lagMs })
+    .set({
+      ...columnsOf(report.counters),
+      attachment_epoch: epoch,
+      lag_ms: report.lagMs,
+      ...(cost && {
+        max_lag_ms: cost.maxLagMs,
+        omem_bytes: cost.omemBytes,
+        max_omem_bytes: cost.maxOmemBytes,
+        added_latency_us: cost.addedLatencyUs,
+      }),
+    })
     .where('capture_id', '=', report.captureId)
     .where('segment_no', '=', report.segmentNo)
     .where('node_id', '=', nodeId)
-    .where('attachment_epoch', '=', epoch)
+    .where('attachment_epoch', '<=', epoch)
     .where('status', 'in', ['pending', 'opening', 'running', 'closing'])
-    .execute()
+    .executeTakeFirst()
+  if (numUpdatedRows > 0n) await storeGaps(db, report, report.gaps ?? [])
 }
 
 /**
@@ -74,11 +91,12 @@ const reportAndAdvance = async (resources: Resources, reporter: Reporter, report
       (each) =>
         each.segment_no === report.segmentNo &&
         each.node_id === reporter.nodeId &&
-        each.attachment_epoch === reporter.epoch,
+        each.attachment_epoch !== null &&
+        each.attachment_epoch <= reporter.epoch,
     )
     if (!locked || !segment) return
     await storeCounters(trx, reporter, report)
-    Object.assign(segment, columnsOf(report.counters))
+    Object.assign(segment, { ...columnsOf(report.counters), attachment_epoch: reporter.epoch })
     if (report.end) {
       const { outcome, reason, detail } = report.end
       await changeSegment(trx, segment, { event: 'ended', outcome, reason, detail, storage: 'reconciling' })
@@ -92,8 +110,9 @@ const reportAndAdvance = async (resources: Resources, reporter: Reporter, report
 }
 
 /**
- * Compares what the daemon cut with what is stored, and makes the segment final. Equal, it is a proof: `complete`. Asked
- * again for a final segment, answers what was decided.
+ * Compares what the daemon cut with what is stored, and makes the segment final. Equal, it is a proof: `complete`; what is
+ * stored beyond it is told in the segment's detail. A final segment keeps its status; what came late may still make
+ * its storage complete.
  */
 export const reconcileSegment = async (
   resources: Resources,
@@ -101,26 +120,31 @@ export const reconcileSegment = async (
   input: z.output<typeof segmentManifestInput>,
 ): Promise<SegmentManifestResult> => {
   const { nodeId, epoch, captureId, segmentNo, manifest } = input
-  const stored = await storedManifest(resources.db, captureId, segmentNo)
+  const stored = await storedManifest(resources.db, { captureId, segmentNo }, manifest.chunks)
   const nodes = new Set<string>()
   const result = await inTransaction(resources.db, async (trx): Promise<SegmentManifestResult> => {
     nodes.clear()
     await requireActiveNode(trx, { principal, nodeId, epoch })
     const locked = await lockCapture(trx, captureId)
     const segment = locked?.segments.find((each) => each.segment_no === segmentNo && each.node_id === nodeId)
-    if (!locked || !segment) throw new SondeError('capture.not_found')
+    if (!locked) throw await absentCapture(trx, captureId, principal.onlySessionId)
+    if (!segment) throw new SondeError('capture.not_found')
     if (segment.status === 'closing') {
-      const missing = missingRanges(manifest, stored)
-      const storage = missing.length === 0 ? 'complete' : 'incomplete'
+      const { isEqual, missing, extra } = compareManifest(manifest, stored)
+      const storage = isEqual ? 'complete' : 'incomplete'
       await changeSegment(trx, segment, {
-        event: storage === 'complete' ? 'proved' : 'disproved',
+        event: isEqual && !(await hasGaps(trx, captureId, segmentNo)) ? 'proved' : 'disproved',
         storage,
+        ...(extra > 0 && { detail: [segment.termination_detail, extraWords(extra)].filter(Boolean).join('; ') }),
         set: { manifest: JSON.stringify(manifest), missing: JSON.stringify(missing) },
       })
-      if (storage === 'incomplete') {
-        resources.log.error({ captureId, segmentNo, missing: missing.length }, 'a segment is not stored whole')
+      if (!isEqual) {
+        const line = { captureId, segmentNo, missing: missing.length, extra }
+        resources.log.error(line, 'what is stored of a segment is not what its daemon cut')
       }
       for (const node of await advanceLocked(resources, trx, locked)) nodes.add(node)
+    } else if (segment.storage === 'incomplete' && compareManifest(manifest, stored).isEqual) {
+      await completeByRepair(trx, segment, manifest)
     }
     return { storage: segment.storage === 'complete' ? 'complete' : 'incomplete', missing: segment.missing ?? [] }
   })
@@ -128,22 +152,5 @@ export const reconcileSegment = async (
   return result
 }
 
-/** Ranges of the daemon's numbers that are not stored; the whole range when only the content differs. */
-const missingRanges = (
-  manifest: SegmentManifest,
-  stored: SegmentManifest & { seqs: number[] },
-): { fromSeq: number; toSeq: number }[] => {
-  const ranges: { fromSeq: number; toSeq: number }[] = []
-  let expected = 0
-  for (const seq of [...stored.seqs, manifest.chunks]) {
-    if (seq > expected) ranges.push({ fromSeq: expected, toSeq: Math.min(seq, manifest.chunks) - 1 })
-    expected = seq + 1
-  }
-  const equal =
-    manifest.chunks === stored.chunks &&
-    manifest.lines === stored.lines &&
-    manifest.bytes === stored.bytes &&
-    manifest.root === stored.root
-  if (!equal && ranges.length === 0) ranges.push({ fromSeq: 0, toSeq: Math.max(0, manifest.chunks - 1) })
-  return ranges
-}
+const extraWords = (extra: number): string =>
+  `${extra} more ${extra === 1 ? 'chunk is' : 'chunks are'} stored than the daemon cut; they are kept and not shown`

@@ -1,24 +1,33 @@
 import {
   answerInput,
+  captureExpiryInput,
   captureIdInput,
   captureListInput,
+  capturePinInput,
   captureStartInput,
   captureStopInput,
   captureTailInput,
   commandsInput,
+  retentionPreviewInput,
   segmentManifestInput,
+  segmentsCommittedInput,
   segmentsReportInput,
   SondeError,
   type Capture,
   type CaptureList,
 } from '@sonde/contracts'
+import { whileAllowed } from '../core/open-streams.ts'
 import type { Resources } from '../core/resources.ts'
 import { nodeProcedure, personProcedure, router } from '../core/trpc.ts'
+import { requireActiveNode } from '../nodes/index.ts'
 import { requireAccess } from '../sessions/index.ts'
 import { requireCapture } from './access.ts'
 import { answerCommand } from './answer.ts'
 import { deliverCommands } from './commands.ts'
+import { committedSegments } from './committed.ts'
 import { reconcileSegment, reportSegments } from './report.ts'
+import { deleteCapture } from './retention.ts'
+import { previewRetention, setExpiry, setPinned } from './retention-store.ts'
 import { startCapture } from './start.ts'
 import { stopCapture } from './stop.ts'
 import { findCapture, listCaptures } from './store.ts'
@@ -59,12 +68,48 @@ export const capturesRouter = router({
     return { captures, nextCursor: last?.id ?? null }
   }),
 
+  pin: personProcedure.input(capturePinInput).mutation(async ({ ctx, input }) => {
+    const { participantId } = ctx.principal
+    await requireCapture(ctx.resources.db, { captureId: input.id, participantId, action: 'capture.retain' })
+    await setPinned(ctx.resources.db, input.id, input.pinned)
+    return shown(ctx.resources, input.id)
+  }),
+
+  setExpiry: personProcedure.input(captureExpiryInput).mutation(async ({ ctx, input }) => {
+    const { participantId } = ctx.principal
+    await requireCapture(ctx.resources.db, { captureId: input.id, participantId, action: 'capture.retain' })
+    await setExpiry(ctx.resources.db, input.id, input.afterMs)
+    return shown(ctx.resources, input.id)
+  }),
+
+  delete: personProcedure.input(captureIdInput).mutation(async ({ ctx, input }) => {
+    const { participantId } = ctx.principal
+    const request = { captureId: input.id, participantId, action: 'capture.delete' } as const
+    const access = await requireCapture(ctx.resources.db, request)
+    return deleteCapture(ctx.resources, access, participantId)
+  }),
+
+  retentionPreview: personProcedure.input(retentionPreviewInput).query(async ({ ctx, input }) => {
+    const { db, config } = ctx.resources
+    const { participantId } = ctx.principal
+    await requireAccess(db, { sessionId: input.sessionId, participantId, action: 'capture.retain' })
+    return { ...(await previewRetention(db, input)), defaultDays: config.captures.retentionDays }
+  }),
+
   tail: personProcedure.input(captureTailInput).subscription(async function* ({ ctx, input, signal }) {
-    const { resources, principal, unsentBytes } = ctx
-    const { participantId } = principal
-    await requireCapture(resources.db, { captureId: input.id, participantId, action: 'capture.tail' })
-    const capture = await shown(resources, input.id)
-    yield* tail({ resources, capture, input, unsentBytes, signal: signal ?? resources.stopping })
+    const { resources, principal, authenticate, peer, unsentBytes } = ctx
+    const access = { captureId: input.id, participantId: principal.participantId, action: 'capture.tail' } as const
+    const { sessionId, role } = await requireCapture(resources.db, access)
+    const check = async () => {
+      const now = await authenticate(peer.token)
+      await requireCapture(resources.db, access)
+      return now
+    }
+    const stream = { right: { principal, sessionId, role, check }, signal: signal ?? resources.stopping }
+    const capture = { id: input.id }
+    yield* whileAllowed(resources.openStreams, stream, (allowed) =>
+      tail({ resources, capture, input, unsentBytes, signal: allowed }),
+    )
   }),
 })
 
@@ -73,6 +118,9 @@ export const segmentsRouter = router({
   report: nodeProcedure
     .input(segmentsReportInput)
     .mutation(({ ctx, input }) => reportSegments(ctx.resources, ctx.principal, input)),
+  committed: nodeProcedure
+    .input(segmentsCommittedInput)
+    .query(({ ctx, input }) => committedSegments(ctx.resources, ctx.principal, input)),
   manifest: nodeProcedure
     .input(segmentManifestInput)
     .mutation(({ ctx, input }) => reconcileSegment(ctx.resources, ctx.principal, input)),
@@ -81,8 +129,18 @@ export const segmentsRouter = router({
 /** The part of `runtimeNode.*` that carries commands to nodes and their answers back. */
 export const commandsRouter = router({
   commands: nodeProcedure.input(commandsInput).subscription(async function* ({ ctx, input, signal }) {
-    const ended = signal ?? ctx.resources.stopping
-    yield* deliverCommands(ctx.resources, { ...input, principal: ctx.principal, signal: ended })
+    const { resources, principal, authenticate, peer } = ctx
+    const sessionId = principal.onlySessionId
+    if (sessionId === null) throw new SondeError('auth.kind_required')
+    const check = async () => {
+      const now = await authenticate(peer.token)
+      await requireActiveNode(resources.db, { principal: now, ...input })
+      return now
+    }
+    const stream = { right: { principal, sessionId, role: null, check }, signal: signal ?? resources.stopping }
+    yield* whileAllowed(resources.openStreams, stream, (allowed) =>
+      deliverCommands(resources, { ...input, principal, signal: allowed }),
+    )
   }),
   answer: nodeProcedure
     .input(answerInput)

@@ -1,4 +1,4 @@
-import type { Slice } from '@sonde/contracts'
+import type { SegmentManifest, Slice } from '@sonde/contracts'
 import type { Captures, Schema } from '@sonde/database'
 import { sql, type Selectable, type Transaction } from 'kysely'
 import { remaining, type Amount, type Share } from './budget.ts'
@@ -44,7 +44,13 @@ export interface SegmentChange {
   reason?: string | null
   detail?: string | null
   storage?: SegmentRow['storage']
-  set?: { manifest?: string; missing?: string; server_version?: string | null; scanner_dialect?: string }
+  set?: {
+    manifest?: string
+    missing?: string
+    server_version?: string | null
+    scanner_dialect?: string
+    redaction_key?: string | null
+  }
 }
 
 /**
@@ -74,6 +80,18 @@ export const changeSegment = async (trx: Trx, segment: SegmentRow, change: Segme
     .executeTakeFirstOrThrow()
   Object.assign(segment, row)
   return true
+}
+
+/** What was missing of a locked, final segment has come since: all that its daemon cut is stored. */
+export const completeByRepair = async (trx: Trx, segment: SegmentRow, manifest: SegmentManifest): Promise<void> => {
+  const row = await trx
+    .updateTable('capture_segments')
+    .set({ storage: 'complete', manifest: JSON.stringify(manifest), missing: JSON.stringify([]) })
+    .where('capture_id', '=', segment.capture_id)
+    .where('segment_no', '=', segment.segment_no)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  Object.assign(segment, row)
 }
 
 /** Records a granted slice on a locked segment. */

@@ -5,19 +5,24 @@ import {
   type Capture,
   type CaptureStartResult,
   type captureStartInput,
+  type NodeCommandBody,
   type Role,
 } from '@sonde/contracts'
 import { inTransaction, type Schema } from '@sonde/database'
 import { sql, type Transaction } from 'kysely'
 import type { z } from 'zod'
 import type { Resources } from '../core/resources.ts'
+import { currentPolicy } from '../policies/index.ts'
 import { requireAccess } from '../sessions/index.ts'
+import type { TargetFacts } from '../targets/index.ts'
 import { advance, announce } from './advance.ts'
 import { nextSlice } from './budget.ts'
 import { ensurePartition } from './partition.ts'
+import { expiryAtStart } from './retention-store.ts'
 import { writeCommand } from './commands.ts'
 import { planCapture, requiredCount, type PlannedTarget } from './plan.ts'
 import { grantSlice, lockCapture, remainingOf } from './segment-store.ts'
+import { readSelection, type Selection } from './selection.ts'
 import { findCapture, holdersOf } from './store.ts'
 
 export type StartInput = z.output<typeof captureStartInput>
@@ -42,6 +47,7 @@ export const startCapture = async (
     lines: input.lineCap ?? config.captures.defaultLineCap,
   }
   requireWithinRole(access.role, { durationMs: input.durationMs, byteCap: caps.bytes, lineCap: caps.lines })
+  const selection = readSelection(input)
   const plan = await planCapture(db, { sessionId, scope: input.scope, liveness: config.liveness })
   requireEnough(plan, input.require)
 
@@ -51,6 +57,7 @@ export const startCapture = async (
   const captureId = newId()
   const nodes = await inTransaction(db, async (trx) => {
     await requireAccess(trx, { sessionId, participantId, action: 'capture.start', live: true, lock: 'share' })
+    const policy = await currentPolicy(trx, sessionId, config.captures.redactionDefault)
     await trx
       .insertInto('captures')
       .values({
@@ -64,11 +71,17 @@ export const startCapture = async (
         duration_limit_ms: input.durationMs,
         byte_cap: caps.bytes,
         line_cap: caps.lines,
+        filter: selection.filter ?? null,
+        sampling: selection.sampling === undefined ? null : JSON.stringify(selection.sampling),
+        policy_revision: policy.revision,
+        policy: JSON.stringify(policy.rules),
         partition_day: partitionDay,
+        expires_at: expiryAtStart(config.captures.retentionDays, input.durationMs),
       })
       .execute()
     await insertSegments(trx, { captureId, plan, lanes: config.captures.capturesPerTarget, require: input.require })
-    return openSegments(trx, captureId, input.durationMs)
+    const opened = { durationMs: input.durationMs, ...selection, policyRevision: policy.revision, policy: policy.rules }
+    return openSegments(trx, captureId, opened)
   })
   announce(resources, captureId, nodes)
   const capture = await waitForBarrier(resources, captureId)
@@ -91,7 +104,14 @@ const requireWithinRole = (role: Role, wanted: Record<'durationMs' | 'byteCap' |
 /** Refuses a plan that cannot meet the requirement, before anything is stored. */
 const requireEnough = (plan: PlannedTarget[], require: StartInput['require']): void => {
   const accepted = plan.filter((planned) => planned.node !== undefined).length
-  if (accepted >= requiredCount(require, plan.length)) return
+  const required = requiredCount(require, plan.length)
+  if (accepted >= required) return
+  if (required > plan.length) {
+    throw new SondeError('request.invalid', {
+      message: `require: ${required} targets are required, and the scope has ${plan.length}. Nothing was started.`,
+      details: { issues: [{ path: 'require', message: `must be at most ${plan.length}` }] },
+    })
+  }
   const missing = plan
     .filter((planned) => planned.node === undefined)
     .map(({ target, skipped }) => ({ targetId: target.id, host: target.host, port: target.port, reason: skipped }))
@@ -111,7 +131,7 @@ const insertSegments = async (
   request: { captureId: string; plan: PlannedTarget[]; lanes: number; require: StartInput['require'] },
 ): Promise<void> => {
   const { captureId, plan, lanes, require } = request
-  const busy: string[] = []
+  const busy: TargetFacts[] = []
   const ordered = plan.toSorted((a, b) => (a.target.id < b.target.id ? -1 : 1))
   for (const [segmentNo, { target, node, skipped }] of ordered.entries()) {
     const row = {
@@ -149,20 +169,36 @@ const insertSegments = async (
       claimed = inserted !== undefined
     }
     if (claimed) continue
-    busy.push(target.id)
+    busy.push(target)
     await skip('target_busy')
   }
   const accepted = plan.filter((planned) => planned.node !== undefined).length - busy.length
   if (busy.length === 0 || accepted >= requiredCount(require, plan.length)) return
-  const holders = await holdersOf(trx, busy)
-  throw new SondeError('capture.target_busy', {
-    details: { targets: busy.map((targetId) => ({ targetId, heldBy: holders.get(targetId) ?? null })) },
-  })
+  throw await busyError(trx, busy)
 }
+
+/** Names who holds the targets: they are of the session that the caller starts in, and so are their captures. */
+const busyError = async (trx: Transaction<Schema>, busy: TargetFacts[]): Promise<SondeError> => {
+  const holders = await holdersOf(
+    trx,
+    busy.map(({ id }) => id),
+  )
+  const targets = busy.map(({ id, host, port }) => ({ targetId: id, host, port, heldBy: holders.get(id) ?? null }))
+  // None is named when it has ended since: the table's words say what to do.
+  const first = targets.find(({ heldBy }) => heldBy !== null)
+  const message = first && `Capture ${first.heldBy} holds ${first.host}:${first.port}. Stop it, or wait for its end.`
+  return new SondeError('capture.target_busy', { ...(message && { message }), details: { targets } })
+}
+
+type OpenCommand = Extract<NodeCommandBody, { kind: 'segment.open' }>
 
 const { chunk, maxLineBytes } = CAPTURE_LIMITS
 
-const openSegments = async (trx: Transaction<Schema>, captureId: string, durationMs: number): Promise<Set<string>> => {
+const openSegments = async (
+  trx: Transaction<Schema>,
+  captureId: string,
+  wanted: Selection & Pick<OpenCommand, 'durationMs' | 'policyRevision' | 'policy'>,
+): Promise<Set<string>> => {
   const nodes = new Set<string>()
   const locked = await lockCapture(trx, captureId)
   const pending = locked?.segments.filter((segment) => segment.status === 'pending') ?? []
@@ -176,10 +212,9 @@ const openSegments = async (trx: Transaction<Schema>, captureId: string, duratio
       captureId,
       segmentNo: segment.segment_no,
       targetId: segment.target_id,
-      durationMs,
+      ...wanted,
       chunk: { ...chunk, maxLineBytes },
       slice,
-      policyRevision: 0,
     })
   }
   return nodes

@@ -1,7 +1,9 @@
-import { dialectCode, type VerifiedChunk } from '@sonde/capture-format/chunk'
+import { chunkFlags, dialectCode, type VerifiedChunk } from '@sonde/capture-format/chunk'
 import type { ErrorCode } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
+import { lockPolicyFloor } from '../sessions/index.ts'
+import { deletedInSession } from './retention-store.ts'
 import {
   capturesInSession,
   chunkKey,
@@ -22,8 +24,6 @@ export type ChunkOutcome = 'stored' | 'duplicate' | ErrorCode
 export type CheckedChunk = Omit<VerifiedChunk, 'lines'>
 
 const LARGEST_SEGMENT_NO = 2 ** 31 - 1
-const REPAIR = 1
-const CUT_LINE = 2
 
 /**
  * Stores the verified chunks of one upload, in one transaction: a chunk counts in its segment's totals exactly when it is
@@ -32,21 +32,23 @@ const CUT_LINE = 2
 export const storeChunks = async (
   trx: Transaction<Schema>,
   chunks: CheckedChunk[],
-  holder: { participantId: string; sessionId: string },
+  holder: { nodeId: string; participantId: string; sessionId: string },
 ): Promise<ChunkOutcome[]> => {
+  const floor = await lockPolicyFloor(trx, holder.sessionId)
   const segments = await lockSegments(trx, refsOf(chunks), holder)
   const byRef = new Map(segments.map((segment) => [refKey(segment), segment]))
   const outcomes = new Map<CheckedChunk, ChunkOutcome>()
   const accepted: { chunk: CheckedChunk; row: NewChunk }[] = []
   for (const chunk of chunks) {
     const segment = byRef.get(refKey(chunk.header))
-    if (segment) accepted.push({ chunk, row: rowOf(chunk, segment) })
+    if (segment && chunk.header.policyRevision < floor) outcomes.set(chunk, 'policy.stale')
+    else if (segment) accepted.push({ chunk, row: rowOf(chunk, segment) })
   }
 
   const free = new Map<string, NewChunk>()
   for (const { row } of accepted) {
     const key = keyOf(row)
-    if (row.segment.storage !== 'complete' && !free.has(key)) free.set(key, row)
+    if (isOpenTo(row) && !free.has(key)) free.set(key, row)
   }
   const stored = free.size > 0 ? await insertChunks(trx, [...free.values()]) : new Set<string>()
   const added = [...free.values()].filter((row) => stored.has(keyOf(row)))
@@ -76,12 +78,19 @@ export const storeChunks = async (
   if (refused.length > 0) {
     const ids = [...new Set(refused.map((chunk) => chunk.header.captureId))]
     const known = await capturesInSession(trx, ids, holder.sessionId)
+    const deleted = await deletedInSession(trx, ids, holder.sessionId)
     for (const chunk of refused) {
-      outcomes.set(chunk, known.has(chunk.header.captureId) ? 'chunk.not_accepted' : 'capture.not_found')
+      const { captureId } = chunk.header
+      if (deleted.has(captureId)) outcomes.set(chunk, 'capture.gone')
+      else outcomes.set(chunk, known.has(captureId) ? 'chunk.not_accepted' : 'capture.not_found')
     }
   }
   return chunks.map((chunk) => outcomes.get(chunk) ?? 'chunk.not_accepted')
 }
+
+/** A proven segment takes nothing more, and one with a manifest only what that has. */
+const isOpenTo = ({ segment, header }: NewChunk): boolean =>
+  segment.storage !== 'complete' && header.seq < (segment.manifestChunks ?? Infinity)
 
 const refKey = (ref: SegmentRef): string => `${ref.captureId}/${ref.segmentNo}`
 const keyOf = ({ segment, header }: NewChunk): string => chunkKey(segment.captureId, segment.segmentNo, header.seq)
@@ -94,8 +103,8 @@ const refsOf = (chunks: CheckedChunk[]): SegmentRef[] => {
 
 const rowOf = (chunk: CheckedChunk, segment: NewChunk['segment']): NewChunk => {
   const { header, body, summary } = chunk
-  const flags = (header.isRepair ? REPAIR : 0) | (header.hasCutLine ? CUT_LINE : 0)
-  return { segment, header, dialect: dialectCode(header.dialect), flags, body, summary }
+  const dialect = dialectCode(header.dialect)
+  return { segment, header, dialect, flags: chunkFlags(header), body, summary }
 }
 
 const growthOf = (added: NewChunk[]): SegmentGrowth[] => {

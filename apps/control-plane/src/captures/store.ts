@@ -1,22 +1,34 @@
 import {
   LIVE_SEGMENT_STATUSES,
+  redactionRulesSchema,
   requireSchema,
+  samplingSchema,
   scopeSchema,
   type Capture,
   type CaptureStatus,
   type CaptureSummary,
+  type Gap,
   type Segment,
+  type SegmentStorage,
   type TerminationReason,
 } from '@sonde/contracts'
 import type { CaptureSegments, Schema } from '@sonde/database'
 import { sql, type Kysely, type Selectable, type Transaction } from 'kysely'
 import type { NodeWork } from '../nodes/index.ts'
+import { gapsOfSegment } from './gap-store.ts'
+import { isLive } from './lifecycle.ts'
 
 /** A pool or a transaction. */
 export type Db = Kysely<Schema> | Transaction<Schema>
 export type SegmentRow = Selectable<CaptureSegments>
 
-const toSegment = (row: SegmentRow): Segment => ({
+/** A row keeps `open` when its segment was skipped, or refused before it began; nothing more will come then. */
+const storageOf = ({ status, storage, chunk_count: chunks }: SegmentRow): SegmentStorage => {
+  if (storage !== 'open' || isLive(status)) return storage
+  return chunks === 0 ? 'none' : 'incomplete'
+}
+
+const toSegment = (row: SegmentRow & { gaps: Gap[] }): Segment => ({
   segmentNo: row.segment_no,
   targetId: row.target_id,
   targetHost: row.target_host,
@@ -26,7 +38,7 @@ const toSegment = (row: SegmentRow): Segment => ({
   role: row.role,
   shard: row.shard,
   status: row.status,
-  storage: row.storage,
+  storage: storageOf(row),
   outcome: row.outcome,
   terminationReason: row.termination_reason as TerminationReason | null,
   terminationDetail: row.termination_detail,
@@ -51,6 +63,14 @@ const toSegment = (row: SegmentRow): Segment => ({
   chunkCount: row.chunk_count,
   missing: row.missing,
   serverVersion: row.server_version,
+  redactionKey: row.redaction_key,
+  gaps: row.gaps,
+  cost: {
+    maxLagMs: row.max_lag_ms,
+    omemBytes: row.omem_bytes,
+    maxOmemBytes: row.max_omem_bytes,
+    addedLatencyUs: row.added_latency_us,
+  },
 })
 
 /** Totals of a capture are the sums of its segments, so that an upload locks segments only and never the capture. */
@@ -91,13 +111,17 @@ const toSummary = (row: Row): CaptureSummary => ({
   durationLimitMs: row.duration_limit_ms,
   byteCap: row.byte_cap,
   lineCap: row.line_cap,
+  filter: row.filter,
+  sampling: samplingSchema.nullable().parse(row.sampling),
   byteCount: row.byte_count,
   lineCount: row.line_count,
   terminationReason: row.termination_reason,
   terminationDetail: row.termination_detail,
   stopRequestedAt: row.stop_requested_at?.toISOString() ?? null,
   policyRevision: row.policy_revision,
-  policyLevel: 'none',
+  policyLevel: redactionRulesSchema.parse(row.policy).level,
+  expiresAt: row.expires_at?.toISOString() ?? null,
+  pinned: row.pinned,
   segmentCount: row.segment_count,
 })
 
@@ -106,10 +130,11 @@ export const findCapture = async (db: Db, captureId: string): Promise<Capture | 
   const row = await capturesWithTotals(db).where('c.id', '=', captureId).executeTakeFirst()
   if (!row) return undefined
   const segments = await db
-    .selectFrom('capture_segments')
-    .selectAll()
-    .where('capture_id', '=', captureId)
-    .orderBy('segment_no')
+    .selectFrom('capture_segments as s')
+    .selectAll('s')
+    .select(gapsOfSegment.as('gaps'))
+    .where('s.capture_id', '=', captureId)
+    .orderBy('s.segment_no')
     .execute()
   const { segmentCount: _count, ...capture } = toSummary(row)
   return { ...capture, segments: segments.map(toSegment) }
@@ -179,13 +204,30 @@ export const listRunning = async (db: Db): Promise<string[]> => {
   return rows.map((row) => row.id)
 }
 
-/** First caller wins; later ones change nothing. */
-export const requestStop = async (db: Db, captureId: string, participantId: string): Promise<void> => {
-  await db
+const requestStops = (db: Db, participantId: string) =>
+  db
     .updateTable('captures')
     .set({ stop_requested_at: sql`now()`, stop_requested_by: participantId })
-    .where('id', '=', captureId)
     .where('status', '=', 'running')
     .where('stop_requested_at', 'is', null)
+
+/** First caller wins; later ones change nothing. */
+export const requestStop = async (db: Db, captureId: string, participantId: string): Promise<void> => {
+  await requestStops(db, participantId).where('id', '=', captureId).execute()
+}
+
+/** Asks all running captures of a session to stop; the sweep of captures passes it on within a second. */
+export const requestStopOfAll = async (db: Db, sessionId: string, participantId: string): Promise<void> => {
+  await requestStops(db, participantId).where('session_id', '=', sessionId).execute()
+}
+
+/** Asks the running captures of a session that are under older policy revisions to stop. */
+export const requestStopOfOlder = async (
+  db: Db,
+  policy: { sessionId: string; participantId: string; revision: number },
+): Promise<void> => {
+  await requestStops(db, policy.participantId)
+    .where('session_id', '=', policy.sessionId)
+    .where('policy_revision', '<', policy.revision)
     .execute()
 }

@@ -89,7 +89,8 @@ export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelop
         }
       }
       if (isCaughtUp && capture.status !== 'running') {
-        yield message({ kind: endKind, capture })
+        // Read once more: a capture that is deleted meanwhile has no end to be told of.
+        yield message({ kind: endKind, capture: await current(options) })
         return
       }
       if (isCaughtUp) {
@@ -145,4 +146,5 @@ const rowOf = ({ segmentNo, line }: MergedLine<StoredLine>): TailRow => ({
   lineNo: line.lineNo,
   eventUs: line.eventUs,
   line: line.lines.toString('latin1', line.start, line.end),
+  ...(line.isCut && { cut: true }),
 })

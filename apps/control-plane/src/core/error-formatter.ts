@@ -1,6 +1,7 @@
 import { ERRORS, newId, SondeError, toSondeError, type ErrorCode, type WireError } from '@sonde/contracts'
 import { TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
+import { issueWords } from './issue-words.ts'
 
 /** tRPC's own refusals, made before a procedure runs. */
 const FROM_TRPC: Partial<Record<TRPCError['code'], ErrorCode>> = {
@@ -17,15 +18,23 @@ const MOST_ISSUES = 20
 const invalidRequest = (error: ZodError): SondeError => {
   const issues = error.issues.slice(0, MOST_ISSUES).map((issue) => ({
     path: issue.path.map((part) => String(part).slice(0, 64)).join('.'),
-    message: issue.message.slice(0, 200),
+    message: issueWords(issue).slice(0, 300),
   }))
   const [first] = issues
-  const where = first?.path ? `${first.path}: ` : ''
+  const more = error.issues.length > 1 ? ` (and ${error.issues.length - 1} more)` : ''
   return new SondeError('request.invalid', {
-    message: `The request is not valid. ${where}${first?.message ?? ''}`.trim(),
+    message: `The request is not valid: ${first?.path || 'the input'} ${first?.message ?? 'is wrong'}${more}.`,
     details: { issues },
     cause: error,
   })
+}
+
+/** Why tRPC refused a call, where that can be told. A parser's own words may quote the input, which may hold a secret. */
+const reasonOf = (error: TRPCError): { message?: string } => {
+  if (error.code === 'UNSUPPORTED_MEDIA_TYPE') {
+    return { message: 'The body of a call is sent with the content type application/json.' }
+  }
+  return error.cause instanceof SyntaxError ? { message: 'The input of the call is not JSON.' } : {}
 }
 
 /** Any error, thrown by us or by tRPC, as one of ours. */
@@ -33,8 +42,9 @@ export const sondeErrorOf = (error: unknown): SondeError => {
   const cause = error instanceof TRPCError ? error.cause : error
   if (cause instanceof ZodError) return invalidRequest(cause)
   const ours = toSondeError(cause)
-  const code = error instanceof TRPCError && !(cause instanceof SondeError) ? FROM_TRPC[error.code] : undefined
-  return code && ours.code === 'internal.unexpected' ? new SondeError(code, { cause: error }) : ours
+  if (!(error instanceof TRPCError) || cause instanceof SondeError || ours.code !== 'internal.unexpected') return ours
+  const code = FROM_TRPC[error.code]
+  return code ? new SondeError(code, { ...reasonOf(error), cause: error }) : ours
 }
 
 /** Request id of an error that was already answered for; on a WebSocket the context lives longer than one request. */

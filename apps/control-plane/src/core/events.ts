@@ -4,8 +4,15 @@ import type { Clock, TimerHandle } from '@sonde/contracts'
 import type { Logger } from 'pino'
 import type { Metrics } from './metrics.ts'
 
-/** `commands`: ids of nodes with new commands. `captures`: ids of captures with new chunks or a changed state. */
-export type Topic = 'commands' | 'captures'
+/**
+ * `commands`: ids of nodes with new commands. `captures`: ids of captures with new chunks or a changed state. `revocations`:
+ * revoked nodes, as {@link revocationId} names them.
+ */
+const TOPICS = ['commands', 'captures', 'revocations'] as const
+export type Topic = (typeof TOPICS)[number]
+
+/** A node in one session; it may be active in another one. */
+export const revocationId = (sessionId: string, nodeId: string): string => `${sessionId}/${nodeId}`
 
 /** Level-triggered: an event between two waits makes the next wait return at once, so none is missed. */
 export interface Watch extends Disposable {
@@ -41,7 +48,11 @@ export interface EventsOptions {
 /** In-process bus joined with those of the other replicas by NOTIFY, at most one per topic in 100 ms. */
 export const createEvents = (options: EventsOptions): Events => {
   const { db, clock, log, replicaId, metrics } = options
-  const listeners: Record<Topic, Set<(id: string) => void>> = { commands: new Set(), captures: new Set() }
+  const listeners: Record<Topic, Set<(id: string) => void>> = {
+    commands: new Set(),
+    captures: new Set(),
+    revocations: new Set(),
+  }
   const pending = new Map<Topic, Set<string>>()
   const timers = new Map<Topic, TimerHandle>()
 
@@ -140,9 +151,7 @@ function* payloads(topic: Topic, ids: string[], from: string): Generator<string>
 const parsePayload = (payload: string): { topic: Topic; from: string; ids: string[] } | undefined => {
   try {
     const message = JSON.parse(payload) as { topic: Topic; from: string; ids: string[] }
-    return Array.isArray(message.ids) && (message.topic === 'commands' || message.topic === 'captures')
-      ? message
-      : undefined
+    return Array.isArray(message.ids) && TOPICS.includes(message.topic) ? message : undefined
   } catch {
     return undefined
   }

@@ -13,6 +13,7 @@ import type { AppRouter } from '../router.ts'
 
 /** A route beside tRPC: streams and binary bodies. */
 export interface Route {
+  /** A GET route takes HEAD too: Node's server leaves the body out. */
   method: 'GET' | 'POST'
   /** Matches the whole path; its named groups are `params`. */
   path: RegExp
@@ -31,6 +32,8 @@ export interface RouteCall {
   query: URLSearchParams
   /** Absent on public routes only. */
   principal: Principal | undefined
+  /** Verifies the caller's token again, for answers that take long. Throws `auth.*`. */
+  reauthenticate: () => Promise<Principal>
   /** Aborts when the caller goes away. */
   gone: AbortSignal
 }
@@ -86,11 +89,15 @@ const answer = async (options: HttpOptions, request: IncomingMessage, response: 
     assertSameOrigin(request)
     const credential = credentialOf(request)
     assertOwnPage(request, credential)
+    const isRpc = /^\/trpc(\/|$)/.test(url.pathname)
+    if (isRpc && request.method !== 'GET' && request.method !== 'POST') {
+      throw methodNotAllowed(response, ['GET', 'POST'])
+    }
     if (url.pathname.startsWith('/trpc/')) {
       const context: CallContext = {
         resources,
         authenticate,
-        token: credential.token,
+        peer: { token: credential.token, principal: undefined },
         requestId,
         unsentBytes: () => 0,
       }
@@ -106,9 +113,11 @@ const answer = async (options: HttpOptions, request: IncomingMessage, response: 
       return
     }
     const onPath = routes.filter((route) => route.path.test(url.pathname))
-    const route = onPath.find((each) => each.method === request.method)
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = onPath.find((each) => each.method === method)
     if (!route) {
-      if (onPath.length > 0) throw new SondeError('request.method_not_allowed')
+      const allowed = onPath.flatMap((each) => (each.method === 'GET' ? ['GET', 'HEAD'] : [each.method]))
+      if (allowed.length > 0) throw methodNotAllowed(response, allowed)
       if (await options.consoleFiles?.serve(request, response)) return
       throw new SondeError('request.not_found')
     }
@@ -119,12 +128,23 @@ const answer = async (options: HttpOptions, request: IncomingMessage, response: 
     const params = { ...route.path.exec(url.pathname)?.groups }
     const gone = new AbortController()
     response.once('close', () => gone.abort())
-    await route.handle({ request, response, requestId, params, query: url.searchParams, principal, gone: gone.signal })
+    const reauthenticate = () => authenticate(credential.token)
+    const query = url.searchParams
+    await route.handle({ request, response, requestId, params, query, principal, reauthenticate, gone: gone.signal })
     const line = { requestId, route: `${route.method} ${route.template}`, status: response.statusCode }
     resources.log.debug({ ...line, durationMs: Math.round(performance.now() - started) }, 'answered')
   } catch (thrown) {
     sendError(options, { request, response, requestId }, thrown)
   }
+}
+
+/** A refusal that says what is taken, as RFC 9110 asks: in its message and in the `Allow` header. */
+const methodNotAllowed = (response: ServerResponse, allowed: string[]): SondeError => {
+  response.setHeader('allow', allowed.join(', '))
+  return new SondeError('request.method_not_allowed', {
+    message: `This route takes ${allowed.join(' and ')} only.`,
+    details: { allowed },
+  })
 }
 
 /** The path and query of a request line, which is whatever a stranger typed. */

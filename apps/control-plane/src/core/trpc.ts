@@ -4,11 +4,19 @@ import type { Authenticate, Principal } from './authenticate.ts'
 import { sondeErrorOf, toTrpcError, wireErrorOf } from './error-formatter.ts'
 import type { Resources } from './resources.ts'
 
+/** Who is at the other end of a request or of a WebSocket. */
+export interface Peer {
+  /** A beat that renews a node's credential puts the new one here, so that a connection outlives the one it began with. */
+  token: string | undefined
+  /** Whom the last call came from. */
+  principal: Principal | undefined
+}
+
 /** What a call brings. Over HTTP it lives as long as the request, over a WebSocket as long as the connection. */
 export interface CallContext {
   resources: Resources
   authenticate: Authenticate
-  token: string | undefined
+  peer: Peer
   /** Of the HTTP request; each call on a WebSocket gets its own. */
   requestId: string | undefined
   /** Bytes that the socket has not sent yet; 0 over HTTP. A stream waits while this is large. */
@@ -39,10 +47,11 @@ const observedAndAuthenticated = t.procedure.use(async ({ ctx, next, path, type 
   const { log, metrics } = ctx.resources
   const started = performance.now()
   metrics.rpcInFlight.inc()
-  const caller = await ctx.authenticate(ctx.token).then(
+  const caller = await ctx.authenticate(ctx.peer.token).then(
     (principal) => ({ principal }),
     (error: unknown) => ({ error }),
   )
+  if ('principal' in caller) ctx.peer.principal = caller.principal
   const result = 'principal' in caller ? await next({ ctx: caller }) : { ok: false as const, error: caller.error }
   metrics.rpcInFlight.dec()
   const durationMs = Math.round(performance.now() - started)

@@ -5,18 +5,20 @@ import { makePerson } from '../../test/support.ts'
 import type { Principal } from '../core/authenticate.ts'
 import { leaseHolders, nodeStates, requireActiveNode } from './active-node.ts'
 
-const principalOf = (participantId: string, onlySessionId: string | null): Principal => ({
+const principalOf = (participantId: string, onlySessionId: string | null, nodeId: string | null = null): Principal => ({
   kind: onlySessionId === null ? 'person' : 'node',
   participantId,
   tokenId: newId(),
   onlySessionId,
+  nodeId,
+  isRenewalDue: false,
 })
 
 placeTest('a node acts in its active slot, and everybody else is refused', async ({ database, place }) => {
   const { db } = database
   const { participantId } = place.owner
   const nodeId = await addNode(db, place, { ageSeconds: 500 })
-  const own = principalOf(participantId, place.sessionId)
+  const own = principalOf(participantId, place.sessionId, nodeId)
   const slot = await requireActiveNode(db, { principal: own, nodeId, epoch: 1 })
   expect(slot).toMatchObject({ nodeId, sessionId: place.sessionId, epoch: 1, readOnly: false })
   const stranger = await makePerson(database)
@@ -24,9 +26,13 @@ placeTest('a node acts in its active slot, and everybody else is refused', async
     expect(requireActiveNode(db, { principal, nodeId: id, epoch })).rejects
   await refused(own, 0).toMatchObject({ code: 'runtimenode.fenced' })
   await refused(own, 2).toMatchObject({ code: 'runtimenode.permission_denied' })
-  await refused(own, 1, 'node-unknown').toMatchObject({ code: 'runtimenode.permission_denied' })
+  await refused(own, 1, 'node-unknown').toMatchObject({ code: 'auth.token_bound', details: { nodeId } })
+  await refused(principalOf(participantId, place.sessionId), 1).toMatchObject({
+    code: 'auth.token_bound',
+    details: { nodeId: null },
+  })
   await refused(principalOf(stranger.participantId, null), 0).toMatchObject({ code: 'runtimenode.permission_denied' })
-  await refused(principalOf(participantId, newId()), 0).toMatchObject({ code: 'runtimenode.permission_denied' })
+  await refused(principalOf(participantId, newId(), nodeId), 0).toMatchObject({ code: 'runtimenode.permission_denied' })
   await db.updateTable('sessions').set({ min_client_version: '1.1' }).where('id', '=', place.sessionId).execute()
   expect(await requireActiveNode(db, { principal: own, nodeId, epoch: 1 })).toMatchObject({ readOnly: true })
   expect((await nodeStates(db, [nodeId], LIVENESS_DEFAULTS)).get(nodeId)?.blockers).toEqual(['stale', 'read_only'])

@@ -1,5 +1,5 @@
 import type { Blocker, LivenessSettings } from '@sonde/contracts'
-import type { Principal } from '../core/authenticate.ts'
+import { requireOwnToken, type Principal } from '../core/authenticate.ts'
 import { isReadOnly } from './floor.ts'
 import { livenessOf } from './liveness.ts'
 import { fenced, permissionDenied } from './refusal.ts'
@@ -24,11 +24,12 @@ export interface ActiveNodeRequest {
 }
 
 /**
- * The slot that a node's own call acts in. Throws `runtimenode.fenced` to an older incarnation of the caller's own node,
- * else `runtimenode.permission_denied`, the same for every cause.
+ * The slot that a node's own call acts in. Throws `auth.token_bound` to another node's token, `runtimenode.fenced` to an
+ * older incarnation of the caller's own node, else `runtimenode.permission_denied`, the same for every cause.
  */
 export const requireActiveNode = async (db: Db, request: ActiveNodeRequest): Promise<ActiveNode> => {
   const { principal, nodeId, epoch } = request
+  requireOwnToken(principal, nodeId)
   const { participantId, onlySessionId } = principal
   const own = await readOwnNode(db, { nodeId, ownerId: participantId, onlySessionId })
   if (!own?.inSession) throw permissionDenied()
@@ -68,8 +69,12 @@ export const nodeStates = async (
   )
 }
 
+/** For so long a node that was attached anew may take up what it did in an epoch before, in milliseconds. */
+const RESUME_MS = 10_000
+
 /**
- * Of the claims, those whose slot is active in that epoch and not offline, as `nodeId:epoch`. Offline is what the sweep has
+ * Of the claims, those whose slot is active in that epoch, or in a later one since less than 10 s, and not offline, as
+ * `nodeId:epoch`. Offline is what the sweep has
  * announced and is still so: silence alone has no consequence before the sweep has seen whether it is one of many.
  */
 export const leaseHolders = async (
@@ -78,9 +83,16 @@ export const leaseHolders = async (
   settings: LivenessSettings,
 ): Promise<Set<string>> => {
   const slots = await readActiveSlots(db, [...new Set(claims.map((claim) => claim.nodeId))])
-  const claimed = new Set(claims.map((claim) => `${claim.nodeId}:${claim.epoch}`))
-  const held = slots.filter(
-    (slot) => !(slot.announced === 'offline' && livenessOf({ ...slot, ended: false }, settings) === 'offline'),
+  const held = new Map(
+    slots
+      .filter(
+        (slot) => !(slot.announced === 'offline' && livenessOf({ ...slot, ended: false }, settings) === 'offline'),
+      )
+      .map((slot) => [slot.nodeId, slot]),
   )
-  return new Set(held.map((slot) => `${slot.nodeId}:${slot.epoch}`).filter((key) => claimed.has(key)))
+  const holds = claims.filter(({ nodeId, epoch }) => {
+    const slot = held.get(nodeId)
+    return slot && (slot.epoch === epoch || (slot.epoch > epoch && slot.attachedMs < RESUME_MS))
+  })
+  return new Set(holds.map(({ nodeId, epoch }) => `${nodeId}:${epoch}`))
 }

@@ -1,12 +1,13 @@
 import { ACTIVE_STATES, mayDo, SondeError, type AttachInput, type AttachResult } from '@sonde/contracts'
 import { databaseErrorOf, inTransaction, type Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
-import type { Principal } from '../core/authenticate.ts'
+import { requireOwnToken, tokenBound, type Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { readAccess } from '../sessions/index.ts'
+import { bindToken } from '../tokens/index.ts'
 import { raiseCloneAlarm } from './clone-alarm.ts'
 import { floorVerdict, isReadOnly } from './floor.ts'
-import { attachConflict, permissionDenied } from './refusal.ts'
+import { attachConflict, attachRevoked, permissionDenied } from './refusal.ts'
 import { slotTransition } from './slot.ts'
 import {
   claimNode,
@@ -27,12 +28,13 @@ interface Attaching {
 }
 
 /**
- * Gives a node its slot in a session, or answers a replay. Throws `auth.principal_mismatch`, `session.not_active`,
- * `version.floor_invalid`, `runtimenode.attach_revoked`, `runtimenode.attach_conflict`, else the uniform
- * `runtimenode.permission_denied`; a refused attach changes nothing.
+ * Gives a node its slot in a session, or answers a replay. The first one with a node's token makes it that node's. Throws
+ * `auth.principal_mismatch`, `auth.token_bound`, `session.not_active`, `version.floor_invalid`, `runtimenode.attach_revoked`,
+ * `runtimenode.attach_conflict`, else the uniform `runtimenode.permission_denied`; a refused attach changes nothing.
  */
 export const attach = async (attaching: Attaching): Promise<AttachResult> => {
   const { resources, principal, input } = attaching
+  if (principal.nodeId !== null) requireOwnToken(principal, input.nodeId)
   if (principal.participantId !== input.participantId) throw new SondeError('auth.principal_mismatch')
   if (principal.onlySessionId !== null && principal.onlySessionId !== input.sessionId) throw permissionDenied()
   const once = () => inTransaction(resources.db, (trx) => attachIn(trx, attaching))
@@ -90,6 +92,7 @@ const attachIn = async (trx: Transaction<Schema>, { resources, principal, input 
   }
 
   const pair = await lockPair(trx, nodeId, sessionId)
+  await bind(trx, principal, nodeId)
   const isReplay = input.instanceId !== undefined && input.instanceId === pair?.instance_id
   const outcome = slotTransition(pair?.state ?? 'none', isReplay ? 'replay' : 'attach')
   if (outcome.kind === 'refused') throw attachRevoked(nodeId, sessionId)
@@ -133,10 +136,13 @@ const attachIn = async (trx: Transaction<Schema>, { resources, principal, input 
   return { answer: answer(slot), displaced: displaced !== undefined, cloneHosts }
 }
 
-const attachRevoked = (nodeId: string, sessionId: string): SondeError =>
-  new SondeError('runtimenode.attach_revoked', {
-    message: `Node ${nodeId} was revoked in session ${sessionId} for good. Attach with a new node id.`,
-  })
+/** Under the node's lock; a token is never given back, so one that is known to be this node's needs no statement. */
+const bind = async (trx: Transaction<Schema>, principal: Principal, nodeId: string): Promise<void> => {
+  if (principal.kind !== 'node' || principal.nodeId === nodeId) return
+  const bound = await bindToken(trx, principal.tokenId, nodeId)
+  if (bound === undefined) throw new SondeError('auth.token_invalid')
+  if (bound !== nodeId) throw tokenBound(bound)
+}
 
 const whyNotTaken = async (trx: Transaction<Schema>, input: AttachInput): Promise<Error> => {
   const row = await lockPair(trx, input.nodeId, input.sessionId)

@@ -4,6 +4,7 @@ import { attach, beat, detach, newNodeId, tryAttach, update } from '../../test/n
 import {
   addMember,
   call,
+  bindToken,
   makeNodeToken,
   makePerson,
   makeSession,
@@ -128,13 +129,15 @@ describe('a node token', () => {
       'runtimenode.permission_denied',
     )
     const inB = await attach(byOwner, { sessionId: b })
+    await bindToken(database, token, inB.nodeId)
     const before = await snapshot(database, ...TABLES)
     expect((await beat(byToken, { nodeId: inB.nodeId })).error?.code).toBe('runtimenode.permission_denied')
     expect((await update(byToken, { nodeId: inB.nodeId })).error?.code).toBe('runtimenode.permission_denied')
     expect((await detach(byToken, { nodeId: inB.nodeId })).data).toBeNull()
     expect(await snapshot(database, ...TABLES)).toEqual(before)
 
-    const inA = await attach(byToken, { sessionId: a })
+    await detach(byOwner, { nodeId: inB.nodeId })
+    const inA = await attach(byToken, { sessionId: a, nodeId: inB.nodeId })
     expect((await update(byToken, { nodeId: inA.nodeId, epoch: inA.epoch })).status).toBe(200)
     expect((await beat(byToken, { nodeId: inA.nodeId, epoch: inA.epoch })).status).toBe(200)
     expect((await detach(byToken, { nodeId: inA.nodeId })).data).toBeNull()

@@ -1,7 +1,7 @@
 import { mayDo, SondeError, type CapabilityUpdateInput, type CapabilityUpdateResult } from '@sonde/contracts'
 import { inTransaction, type Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
-import type { Principal } from '../core/authenticate.ts'
+import { requireOwnToken, type Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { readAccess } from '../sessions/index.ts'
 import { floorVerdict } from './floor.ts'
@@ -26,7 +26,7 @@ interface Updating {
 
 /**
  * Replaces the capability map of the node's active slot and takes its report of health. Refuses in a fixed order:
- * `runtimenode.permission_denied`, `runtimenode.fenced`, `version.floor_exceeded`, `runtimenode.capabilityupdate_conflict`
+ * `auth.token_bound`, `runtimenode.permission_denied`, `runtimenode.fenced`, `version.floor_exceeded`, `runtimenode.capabilityupdate_conflict`
  * for a missing declaration, then for a stale revision. A refused call changes nothing.
  */
 export const capabilityUpdate = ({ resources, principal, input }: Updating): Promise<CapabilityUpdateResult> =>
@@ -70,6 +70,7 @@ const answer = (slot: Attachment): CapabilityUpdateResult => ({
 
 /** Locks node, session, membership and slot, in that order (I-003-6). */
 const visibleSlot = async (trx: Transaction<Schema>, principal: Principal, nodeId: string): Promise<Attachment> => {
+  requireOwnToken(principal, nodeId)
   const { participantId, onlySessionId } = principal
   const node = await lockNode(trx, nodeId)
   if (node?.ownerId !== participantId) throw permissionDenied()

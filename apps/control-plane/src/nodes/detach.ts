@@ -1,6 +1,6 @@
 import type { DetachInput } from '@sonde/contracts'
 import { inTransaction } from '@sonde/database'
-import type { Principal } from '../core/authenticate.ts'
+import { requireOwnToken, type Principal } from '../core/authenticate.ts'
 import type { Resources } from '../core/resources.ts'
 import { readAccess } from '../sessions/index.ts'
 import { finishSlot } from './finish-slot.ts'
@@ -10,7 +10,7 @@ import { lockNode, lockPair, readActiveSession } from './store.ts'
 
 /**
  * Ends the node's active slot, in whatever state the owner's membership is. Idempotent, and without effect for a call
- * that names another attachment or epoch. A fellow member is refused with `runtimenode.permission_denied`; a stranger gets
+ * that names another attachment or epoch. Another node's token is refused with `auth.token_bound`. A fellow member is refused with `runtimenode.permission_denied`; a stranger gets
  * the same null as for a node that is not there.
  */
 export const detach = ({
@@ -24,6 +24,7 @@ export const detach = ({
 }): Promise<null> =>
   inTransaction(resources.db, async (trx) => {
     const { nodeId } = input
+    requireOwnToken(principal, nodeId)
     const { participantId, onlySessionId } = principal
     const node = await lockNode(trx, nodeId)
     const sessionId = node && (await readActiveSession(trx, nodeId))

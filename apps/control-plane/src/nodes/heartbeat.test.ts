@@ -2,7 +2,15 @@ import type { Database } from '@sonde/database'
 import { sql } from 'kysely'
 import { describe, expect } from 'vitest'
 import { attach, beat, detach, goOnline, newNodeId, update, verdictOf } from '../../test/node-support.ts'
-import { addMember, makeNodeToken, makePerson, makeSession, serverTest, snapshot } from '../../test/support.ts'
+import {
+  addMember,
+  bindToken,
+  makeNodeToken,
+  makePerson,
+  makeSession,
+  serverTest,
+  snapshot,
+} from '../../test/support.ts'
 
 const presenceOf = ({ db }: Database, nodeId: string) =>
   db.selectFrom('runtime_node_presence').selectAll().where('node_id', '=', nodeId).executeTakeFirstOrThrow()
@@ -89,6 +97,7 @@ describe('a refused beat', () => {
       .where('node_id', '=', revoked.nodeId)
       .execute()
     const otherToken = await makeNodeToken(database, owner, await makeSession(database, owner))
+    await bindToken(database, otherToken, live.nodeId)
     const before = await snapshot(database, 'runtime_node_presence', 'runtime_nodes', 'runtime_node_transitions')
     const answers = [
       await beat(caller, { nodeId: newNodeId() }),

@@ -1,9 +1,10 @@
 import { CAPTURE_LIMITS, type HeartbeatInput, type HeartbeatResult } from '@sonde/contracts'
 import { databaseErrorOf } from '@sonde/database'
-import type { Principal } from '../core/authenticate.ts'
+import { requireOwnToken, type Principal } from '../core/authenticate.ts'
+import { createGroupCommit } from '../core/group-commit.ts'
 import type { Resources } from '../core/resources.ts'
+import { renewedCredential } from './credential.ts'
 import { isReadOnly } from './floor.ts'
-import { createGroupCommit } from './group-commit.ts'
 import { fenced, permissionDenied } from './refusal.ts'
 import { drainModeOf } from './scheduling.ts'
 import { readRefusalCauses, writeBeats, type AcceptedBeat, type Beat, type RefusalCause } from './store-beats.ts'
@@ -16,7 +17,8 @@ type Verdict = { kind: 'accepted'; beat: AcceptedBeat } | { kind: 'refused'; cau
 /**
  * Records that a node is alive. Beats that arrive within a few milliseconds share one statement. Throws
  * `runtimenode.fenced` to an older incarnation of the caller's own node, else the uniform `runtimenode.permission_denied`;
- * the cause of that goes to the log only. Not subject to the version floor.
+ * the cause of that goes to the log only; `auth.token_bound` to another node's token. Not subject to the version floor. To a
+ * credential past half of its life a new one is answered.
  */
 export const heartbeat = async ({
   resources,
@@ -28,6 +30,7 @@ export const heartbeat = async ({
   input: HeartbeatInput
 }): Promise<HeartbeatResult> => {
   const { nodeId, healthState } = input
+  requireOwnToken(principal, nodeId)
   const verdict = await groupOf(resources)({
     nodeId,
     callerId: principal.participantId,
@@ -45,6 +48,7 @@ export const heartbeat = async ({
   resources.metrics.heartbeats.inc({ outcome: 'accepted' })
   const { state, epoch, clientVersion, floor, marks, now } = verdict.beat
   const drain = drainModeOf(marks, now)
+  const credential = await renewedCredential(resources, principal)
   return {
     state,
     liveness: healthState,
@@ -53,6 +57,7 @@ export const heartbeat = async ({
     nextHeartbeatMs: resources.config.liveness.heartbeatMs,
     creditBytes: CAPTURE_LIMITS.creditBytes,
     ...(drain && { drain }),
+    ...(credential && { credential }),
   }
 }
 
@@ -93,7 +98,7 @@ const judge = async (resources: Resources, beats: Beat[]): Promise<Verdict[]> =>
     refused.length === 0
       ? []
       : await readRefusalCauses(
-          resources.db,
+          resources.beatsDb,
           refused.map((at) => beats[at]!),
         )
   refused.forEach((at, place) => {
@@ -104,7 +109,7 @@ const judge = async (resources: Resources, beats: Beat[]): Promise<Verdict[]> =>
 
 /** Two replicas that write the same nodes in different orders can deadlock; the victim goes again. */
 const writeRetrying = (resources: Resources, beats: Beat[]): Promise<AcceptedBeat[]> => {
-  const write = () => writeBeats(resources.db, beats, resources.replicaId)
+  const write = () => writeBeats(resources.beatsDb, beats, resources.replicaId)
   return write().catch((error: unknown) => {
     const code = databaseErrorOf(error)?.code
     if (code !== '40P01' && code !== '40001') throw error

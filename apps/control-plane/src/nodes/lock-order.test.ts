@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import { startDataLane } from '../../test/capture-fixture.ts'
 import { attach, beat, detach, goOnline, newNodeId, tryAttach, update } from '../../test/node-support.ts'
 import { act, drainOf } from '../../test/scheduling-support.ts'
-import { makePerson, makeSession, type Answer } from '../../test/support.ts'
+import { makeNodeToken, makePerson, makeSession, type Answer } from '../../test/support.ts'
 
 /** The order of I-003-6. */
 const ORDER = [
@@ -12,6 +12,7 @@ const ORDER = [
   'sessions',
   'session_memberships',
   'runtime_node_attachments',
+  'tokens',
   'runtime_node_presence',
   'runtime_node_transitions',
 ]
@@ -52,6 +53,7 @@ dbTest(
       return [...new Set(statements.flatMap(lockOf))]
     }
     const nodeId = newNodeId()
+    const token = await makeNodeToken(database, owner, sessionId)
     const place = { url: lane.url, sessionId, nodeId }
     const locks = {
       'first attach': await locksOf(() => tryAttach(caller, { sessionId, nodeId })),
@@ -60,6 +62,7 @@ dbTest(
       cordon: await locksOf(() => act(owner, place, { procedure: 'cordon' })),
       drain: await locksOf(() => act(owner, place, drainOf())),
       remove: await locksOf(() => act(owner, place, { procedure: 'remove' })),
+      'attach with a token of its own': await locksOf(() => tryAttach({ ...caller, token }, { sessionId, nodeId })),
       'attach again': await locksOf(() => tryAttach(caller, { sessionId, nodeId })),
       detach: await locksOf(() => detach(caller, { nodeId })),
       revoke: await locksOf(() => act(owner, place, { procedure: 'revoke' })),
@@ -75,6 +78,8 @@ dbTest(
     expect(locks.update.slice(1, 4)).toEqual(shared)
     expect(locks.revoke.slice(1, 4)).toEqual(shared)
     expect(locks.attach.slice(1, 4)).toEqual(shared)
+    for (const call of ['attach with a token of its own', 'revoke'] as const)
+      expect(locks[call][4]).toBe('tokens write')
     expect(locks.drain.slice(1, 3)).toEqual(['sessions no key update', 'session_memberships share'])
     expect(locks.detach.slice(1, 3)).toEqual([
       'runtime_node_attachments no key update',

@@ -18,3 +18,9 @@ export const attachConflict = (nodeId: string): SondeError =>
     message: `Node ${nodeId} is active in another session. Detach it there first, then attach again.`,
     details: { reason: 'active_elsewhere', retryable: true },
   })
+
+/** The node's place in the session is gone for good. */
+export const attachRevoked = (nodeId: string, sessionId: string): SondeError =>
+  new SondeError('runtimenode.attach_revoked', {
+    message: `Node ${nodeId} was revoked in session ${sessionId} for good. Attach with a new node id.`,
+  })

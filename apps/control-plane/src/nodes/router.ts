@@ -4,6 +4,7 @@ import {
   cordonInput,
   detachInput,
   drainInput,
+  enrollmentCreateInput,
   heartbeatInput,
   nodeShowInput,
   removeInput,
@@ -14,6 +15,7 @@ import { anyProcedure, personProcedure, router } from '../core/trpc.ts'
 import { attach } from './attach.ts'
 import { capabilityUpdate } from './capability-update.ts'
 import { detach } from './detach.ts'
+import { createEnrollment } from './enrollment.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { Outside } from './outside.ts'
 import { remove } from './remove.ts'
@@ -28,15 +30,20 @@ export const createNodesRouter = (outside: Outside) =>
     attach: anyProcedure
       .input(attachInput)
       .mutation(({ ctx: { resources, principal }, input }) => attach({ resources, principal, input })),
-    heartbeat: anyProcedure
-      .input(heartbeatInput)
-      .mutation(({ ctx: { resources, principal }, input }) => heartbeat({ resources, principal, input })),
+    heartbeat: anyProcedure.input(heartbeatInput).mutation(async ({ ctx: { resources, principal, peer }, input }) => {
+      const verdict = await heartbeat({ resources, principal, input })
+      if (verdict.credential) peer.token = verdict.credential.token
+      return verdict
+    }),
     capabilityUpdate: anyProcedure
       .input(capabilityUpdateInput)
       .mutation(({ ctx: { resources, principal }, input }) => capabilityUpdate({ resources, principal, input })),
     detach: anyProcedure
       .input(detachInput)
       .mutation(({ ctx: { resources, principal }, input }) => detach({ resources, principal, input })),
+    createEnrollment: personProcedure
+      .input(enrollmentCreateInput)
+      .mutation(({ ctx: { resources, principal }, input }) => createEnrollment({ resources, principal, input })),
     revoke: personProcedure
       .input(revokeInput)
       .mutation(({ ctx: { resources, principal }, input }) => revoke({ resources, principal, input })),

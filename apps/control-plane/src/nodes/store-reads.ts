@@ -46,6 +46,8 @@ export interface ActiveSlot {
   scheduling: Scheduling
   ageMs: number | null
   deafMs: number | null
+  /** Milliseconds since it was attached last. */
+  attachedMs: number
   ownerActive: boolean
 }
 
@@ -82,6 +84,7 @@ const activeSlots = (db: Db) =>
       'a.drain_requested_at',
       beatAgeMs.as('ageMs'),
       deafMs.as('deafMs'),
+      sql<number>`(extract(epoch from now() - a.last_attached_at) * 1000)::float8`.as('attachedMs'),
       eb('m.role', 'is not', null).$castTo<boolean>().as('ownerActive'),
     ])
 

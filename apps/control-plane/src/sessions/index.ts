@@ -1,3 +1,10 @@
 export { requireAccess } from './access.ts'
-export { sessionsRouter } from './router.ts'
-export { insertParticipant, readAccess, upsertMember } from './store.ts'
+export { createSessionsRouter } from './router.ts'
+export {
+  insertParticipant,
+  lockPolicyFloor,
+  raisePolicyFloor,
+  readAccess,
+  readPolicyFloor,
+  upsertMember,
+} from './store.ts'

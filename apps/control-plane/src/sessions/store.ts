@@ -179,3 +179,35 @@ export const archiveSession = async (db: Db, sessionId: string): Promise<void> =
     .where('state', 'in', ['provisioning', 'active'])
     .execute()
 }
+
+/**
+ * The oldest policy revision whose chunks are taken. Holds the session (FOR SHARE), so that no chunk is stored under the old floor
+ * once a raised one is committed.
+ */
+export const lockPolicyFloor = async (trx: Transaction<Schema>, sessionId: string): Promise<number> => {
+  const row = await trx
+    .selectFrom('sessions')
+    .select('min_policy_revision')
+    .where('id', '=', sessionId)
+    .forShare()
+    .executeTakeFirst()
+  return row?.min_policy_revision ?? 0
+}
+
+/** Reads the same without a lock. */
+export const readPolicyFloor = async (db: Db, sessionId: string): Promise<number> => {
+  const row = await db
+    .selectFrom('sessions')
+    .select('min_policy_revision')
+    .where('id', '=', sessionId)
+    .executeTakeFirst()
+  return row?.min_policy_revision ?? 0
+}
+
+export const raisePolicyFloor = async (
+  trx: Transaction<Schema>,
+  sessionId: string,
+  revision: number,
+): Promise<void> => {
+  await trx.updateTable('sessions').set({ min_policy_revision: revision }).where('id', '=', sessionId).execute()
+}

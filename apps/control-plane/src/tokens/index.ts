@@ -1,2 +1,2 @@
 export { tokensRouter } from './router.ts'
-export { insertToken, revokeTokenByHash } from './store.ts'
+export { bindToken, insertToken, revokeNodeTokens, revokeTokenByHash } from './store.ts'

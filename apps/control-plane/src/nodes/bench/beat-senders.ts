@@ -10,13 +10,15 @@ export interface BeatSender extends Disposable {
 
 interface Place {
   url: string
-  token: string
+  /** Taken in turn. */
+  tokens: readonly string[]
 }
 
 /** Beats as calls on WebSockets. */
-export const openLanes = async ({ url, token }: Place, connections: number): Promise<BeatSender> => {
+export const openLanes = async ({ url, tokens }: Place, connections: number): Promise<BeatSender> => {
   const lanes: WireLane[] = []
   for (let at = 0; at < connections; at += 1) {
+    const token = tokens[at % tokens.length] ?? ''
     const lane = createWireLane({ url, token, random: seededRandom(at), onOpen: () => undefined })
     lane.open()
     lanes.push(lane)

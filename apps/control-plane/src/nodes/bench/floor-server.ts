@@ -5,6 +5,7 @@ import { createEvents } from '../../core/events.ts'
 import { createHttpServer, listenOn } from '../../core/http.ts'
 import { createLog } from '../../core/log.ts'
 import { createMetrics } from '../../core/metrics.ts'
+import { createOpenStreams } from '../../core/open-streams.ts'
 import type { Resources } from '../../core/resources.ts'
 import { anyProcedure, router } from '../../core/trpc.ts'
 import { createWebSocketServer } from '../../core/websocket.ts'
@@ -32,8 +33,16 @@ const replicaId = newId()
 const { db } = openDatabase({ url: config.databaseUrl })
 const events = createEvents({ db, databaseUrl: config.databaseUrl, replicaId, clock, log, metrics })
 const stopping = new AbortController().signal
-const resources: Resources = { config, db, clock, log, events, metrics, replicaId, stopping }
-const principal = { kind: 'person', participantId: newId(), tokenId: newId(), onlySessionId: null } as const
+const openStreams = createOpenStreams(db)
+const resources: Resources = { config, db, beatsDb: db, clock, log, events, openStreams, metrics, replicaId, stopping }
+const principal = {
+  kind: 'person',
+  participantId: newId(),
+  tokenId: newId(),
+  onlySessionId: null,
+  nodeId: null,
+  isRenewalDue: false,
+} as const
 const authenticate = () => Promise.resolve(principal)
 
 const server = createHttpServer({ resources, authenticate, appRouter: floorRouter, routes: [] })

@@ -1,4 +1,5 @@
-import type { Database, OwnerToken } from '@sonde/database'
+import { hashToken, mintToken, type Database, type OwnerToken } from '@sonde/database'
+import { seededRandom } from '@sonde/testing'
 import { sql } from 'kysely'
 
 /** Node number `n`, as ids of daemons look. */
@@ -26,6 +27,24 @@ export const addOnlineNodes = async (
   return rows.map(({ nodeId }) => nodeId)
 }
 
+/** Tokens of the owner's, since each node of a real fleet has one of its own, which has to be looked up. */
+export const addTokens = async ({ db }: Database, owner: OwnerToken, count: number): Promise<string[]> => {
+  const tokens = Array.from({ length: count }, () => mintToken('person'))
+  await sql`insert into tokens (id, kind, sha256, name, participant_id, session_id, expires_at)
+    select gen_random_uuid(), 'person', hash, 'bench', ${owner.participantId}, ${owner.sessionId}, now() + interval '1 hour'
+    from unnest(${tokens.map(hashToken)}::bytea[]) as hash`.execute(db)
+  return tokens
+}
+
+/** The same ids in an order of chance, the same in each run. */
+export const shuffled = (ids: readonly string[]): string[] => {
+  const random = seededRandom(1)
+  return ids
+    .map((id) => ({ id, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ id }) => id)
+}
+
 /** Counters of the server that only grow, read when its backends have reported them. */
 export interface PresenceCounters {
   updates: number
@@ -34,7 +53,7 @@ export interface PresenceCounters {
   wal: number
 }
 
-export const readCounters = async ({ db }: Database): Promise<PresenceCounters> => {
+export const readCounters = async (db: Database['db']): Promise<PresenceCounters> => {
   const { rows } = await sql<PresenceCounters>`
     select n_tup_upd::float8 as updates, n_tup_hot_upd::float8 as "hotUpdates",
       (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8 as wal

@@ -4,7 +4,10 @@ export interface GroupCommitOptions<Item, Verdict> {
   clock: Clock
   /** How long the first item of a group waits for company while nothing else is on its way. @default 5 */
   windowMs?: number
-  /** @default 1_000 */
+  /**
+   * Far more than come between two groups of a healthy process: a bound that is met makes a busy one slower still.
+   * @default 10_000
+   */
   mostItems?: number
   /** Answers one verdict for each item, in the same order. A rejection fails the items of this group, and no others. */
   commit: (items: Item[]) => Promise<Verdict[]>
@@ -17,7 +20,7 @@ export interface GroupCommitOptions<Item, Verdict> {
 export const createGroupCommit = <Item, Verdict>(
   options: GroupCommitOptions<Item, Verdict>,
 ): ((item: Item) => Promise<Verdict>) => {
-  const { clock, commit, windowMs = 5, mostItems = 1_000 } = options
+  const { clock, commit, windowMs = 5, mostItems = 10_000 } = options
   type Waiting = { item: Item; resolve: (verdict: Verdict) => void; reject: (error: unknown) => void }
   let queue: Waiting[] = []
   let busy = false

@@ -1,0 +1,2 @@
+export { createPoliciesRouter } from './router.ts'
+export { currentPolicy, hashRules } from './store.ts'
