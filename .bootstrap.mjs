@@ -2,7 +2,8 @@
 // because it is what installs them. Does nothing when the lockfile has not changed since the last install.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 const PNPM = 'pnpm@12.18.0'
 const root = new URL('.', import.meta.url)
@@ -18,6 +19,16 @@ if (major < 20) {
   process.exit(1)
 }
 if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) process.exit(0)
+
+try {
+  accessSync(root, constants.W_OK)
+} catch ({ code }) {
+  const why = code === 'EROFS' ? 'the disk can only be read' : 'this user may not write there'
+  console.error(
+    `Sonde cannot be installed in ${fileURLToPath(root)}: ${why}. Copy the checkout to a folder of yours, or start it once as its owner.`,
+  )
+  process.exit(1)
+}
 
 console.log('Installing what Sonde needs (about half a minute the first time)')
 const install = spawnSync('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--reporter=silent'], {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { requireOf, scopeWantedOf } from './capture-start.ts'
+import { requireOf, samplingOf, scopeWantedOf } from './capture-start.ts'
 import { UsageError } from './core/failure.ts'
 
 test('exactly one way to say what to capture is taken', () => {
@@ -22,4 +22,11 @@ test.each([
 
 test.each(['', '0', '1025', '-1', 'most', '1.5'])('--require %j is a usage error', (text) => {
   expect(() => requireOf(text)).toThrow(UsageError)
+})
+
+test('a sample is by key unless it is told, and has a size', () => {
+  expect(samplingOf({})).toEqual({})
+  expect(samplingOf({ sample: 10 })).toEqual({ sampling: { every: 10, by: 'key' } })
+  expect(samplingOf({ sample: 10, sampleBy: 'client' })).toEqual({ sampling: { every: 10, by: 'client' } })
+  expect(() => samplingOf({ sampleBy: 'key' })).toThrow(UsageError)
 })

@@ -1,5 +1,12 @@
-import { captureStartInput, uuidSchema, type CaptureStartInput, type Scope } from '@sonde/contracts'
-import type { Command } from 'commander'
+import {
+  CAPTURE_LIMITS,
+  captureStartInput,
+  uuidSchema,
+  type CaptureStartInput,
+  type Sampling,
+  type Scope,
+} from '@sonde/contracts'
+import { Option, type Command } from 'commander'
 import { followCapture } from './capture-follow.ts'
 import { coverageLines, isWhole, printCapture } from './capture-view.ts'
 import { checkInput } from './core/check-input.ts'
@@ -9,6 +16,7 @@ import { interruptSignal } from './core/interrupt.ts'
 import {
   connected,
   durationValue,
+  filterValue,
   idValue,
   integerValue,
   sizeValue,
@@ -25,9 +33,14 @@ interface StartFlags extends CommonFlags {
   bytes?: number
   lines?: number
   require?: string
+  filter?: string
+  sample?: number
+  sampleBy?: Sampling['by']
   reason?: string
   wait?: boolean
 }
+
+const { sampling } = CAPTURE_LIMITS
 
 /** Adds `sonde capture start`. */
 export const addCaptureStart = (group: Command): void => {
@@ -38,14 +51,39 @@ export const addCaptureStart = (group: Command): void => {
       .option('--target <target...>', 'these servers: ids, or HOST:PORT')
       .option('--cluster <cluster>', 'every slot owner of this cluster', idValue)
       .option('--duration <duration>', 'how long to record (default: 30s)', durationValue)
-      .option('--bytes <size>', 'end when so many bytes are stored (default: 50MiB)', sizeValue)
-      .option('--lines <count>', 'end when so many lines are stored', integerValue(1, 1e12))
+      .option(
+        '--bytes <size>',
+        'end when so many bytes are stored, of all servers together (default: 50MiB)',
+        sizeValue,
+      )
+      .option(
+        '--lines <count>',
+        'end when so many lines are stored, of all servers together (default: 5000000)',
+        integerValue(1, 1e12),
+      )
       .option('--require <all|any|quorum|N>', 'how many servers must record, or nothing is kept (default: any)')
+      .option(
+        '--filter <filter>',
+        'record only the lines that match, such as "cmd:GET key:user:*" (docs/filters.md)',
+        filterValue,
+      )
+      .option('--sample <N>', 'record one key of N, chosen by a hash', integerValue(sampling.min, sampling.max))
+      .addOption(
+        new Option('--sample-by <what>', 'sample by key or by client (default: key)').choices(['key', 'client']),
+      )
       .option('--reason <text>', 'why; it is kept with the capture')
       .option('--wait', 'show progress and wait for the end')
+      .addHelpText(
+        'after',
+        `
+--bytes and --lines are one budget for all servers of the capture. A server is given at least 5,000 lines and 256 KiB of it at a time, so a
+smaller cap may go to one server alone: --lines 10 over three servers may record 10 lines of one, and none of the others. For
+some lines of each start one capture a server.`,
+      )
       .action(start),
     'sonde capture start --all-primaries --duration 30s --wait',
     'sonde capture start --target 127.0.0.1:7000 --lines 10000 --reason "slow checkout"',
+    'sonde capture start --all-primaries --filter "cmd:@write key:cart:*" --sample 10',
     'sonde capture start --cluster 01930f2e-7c1a-7a00-8000-0123456789ab --require all --bytes 200MiB',
   )
 }
@@ -73,6 +111,13 @@ export const requireOf = (text: string): NonNullable<CaptureStartInput['require'
   throw new UsageError('--require is all, any, quorum, or a number of servers from 1 to 1024.')
 }
 
+/** What `--sample` and `--sample-by` say. Throws a UsageError. */
+export const samplingOf = ({ sample, sampleBy }: Pick<StartFlags, 'sample' | 'sampleBy'>): { sampling?: Sampling } => {
+  if (sample !== undefined) return { sampling: { every: sample, by: sampleBy ?? 'key' } }
+  if (sampleBy === undefined) return {}
+  throw new UsageError('--sample-by goes with --sample N, which says how large the sample is.')
+}
+
 const resolveScope = async (connection: Connection, sessionId: string, wanted: ScopeWanted): Promise<Scope> => {
   if (wanted.kind !== 'targets') return wanted
   const isId = (name: string): boolean => uuidSchema.safeParse(name).success
@@ -91,12 +136,14 @@ const resolveScope = async (connection: Connection, sessionId: string, wanted: S
 
 const start = async (flags: StartFlags): Promise<void> => {
   const wanted = scopeWantedOf(flags)
-  const { duration, bytes, lines, require, reason } = flags
+  const { duration, bytes, lines, require, filter, reason } = flags
   const settings = {
     ...(require !== undefined && { require: requireOf(require) }),
     ...(duration !== undefined && { durationMs: duration }),
     ...(bytes !== undefined && { byteCap: bytes }),
     ...(lines !== undefined && { lineCap: lines }),
+    ...(filter !== undefined && { filter }),
+    ...samplingOf(flags),
     ...(reason !== undefined && { reason }),
   }
   checkInput(captureStartInput.omit({ sessionId: true, scope: true }), settings)

@@ -1,15 +1,24 @@
 import { captureListInput, CaptureStatus, captureStopInput, type CaptureSummary, type Target } from '@sonde/contracts'
 import { Option, type Command } from 'commander'
+import { addCaptureRetention } from './capture-retention.ts'
 import { addCaptureStart } from './capture-start.ts'
 import { CAPTURE_TONES, printCapture } from './capture-view.ts'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
-import { connected, durationValue, idValue, integerValue, withExamples, type CommonFlags } from './core/options.ts'
+import {
+  connected,
+  connectedAnywhere,
+  durationValue,
+  idValue,
+  integerValue,
+  withExamples,
+  type CommonFlags,
+} from './core/options.ts'
 import { note, printJson, printTable } from './print/output.ts'
 import { plainText } from './print/plain-text.ts'
 import { formatBytes, formatCount, formatDuration, formatInstant } from './print/units.ts'
 
-/** Adds `sonde capture start`, `stop`, `list`, `show` and `targets`. */
+/** Adds `sonde capture start`, `stop`, `list`, `show` and `targets`, and what {@link addCaptureRetention} adds. */
 export const addCaptureCommands = (program: Command): void => {
   const group = withExamples(
     program.command('capture').description('record what clients do, on one server or a whole cluster'),
@@ -19,8 +28,10 @@ export const addCaptureCommands = (program: Command): void => {
   )
   addCaptureStart(group)
   const add = (name: string, description: string): Command => connected(group.command(name)).description(description)
+  const addAnywhere = (name: string, description: string): Command =>
+    connectedAnywhere(group.command(name)).description(description)
   withExamples(
-    add('stop', 'stop a capture and show what it holds')
+    addAnywhere('stop', 'stop a capture and show what it holds')
       .argument('<capture>', 'id of the capture', idValue)
       .option('--wait <duration>', 'how long to wait for its end (default: 5s)', durationValue)
       .action(stop),
@@ -37,7 +48,9 @@ export const addCaptureCommands = (program: Command): void => {
     'sonde capture list --limit 10 --json',
   )
   withExamples(
-    add('show', 'show a capture with its segments').argument('<capture>', 'id of the capture', idValue).action(show),
+    addAnywhere('show', 'show a capture with its segments')
+      .argument('<capture>', 'id of the capture', idValue)
+      .action(show),
     'sonde capture show 01930f2e-7c1a-7a00-8000-0123456789ab',
   )
   withExamples(
@@ -46,6 +59,7 @@ export const addCaptureCommands = (program: Command): void => {
       .action(targets),
     'sonde capture targets',
   )
+  addCaptureRetention(group)
 }
 
 const stop = async (id: string, flags: CommonFlags & { wait?: number }): Promise<void> => {
@@ -83,6 +97,7 @@ const list = async (flags: ListFlags): Promise<void> => {
       { title: 'LINES', align: 'right' },
       { title: 'BYTES', align: 'right' },
       { title: 'SERVERS', align: 'right' },
+      { title: 'EXPIRES' },
       { title: 'ENDED BY', shrinks: true },
       { title: 'REASON', shrinks: true },
     ],
@@ -90,6 +105,9 @@ const list = async (flags: ListFlags): Promise<void> => {
   )
   if (answer.nextCursor !== null) note(`There are more: --cursor ${plainText(answer.nextCursor)}`)
 }
+
+const expiryCell = ({ pinned, expiresAt }: CaptureSummary): string =>
+  pinned ? 'pinned' : expiresAt === null ? 'never' : formatInstant(expiresAt)
 
 const rowOf = (capture: CaptureSummary) => [
   capture.id,
@@ -99,6 +117,7 @@ const rowOf = (capture: CaptureSummary) => [
   formatCount(capture.lineCount),
   formatBytes(capture.byteCount),
   String(capture.segmentCount),
+  expiryCell(capture),
   capture.terminationReason ?? '-',
   capture.reasonText ?? '-',
 ]

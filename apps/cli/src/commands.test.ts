@@ -1,9 +1,12 @@
-import { freePort, startControlPlane, type ControlPlaneProcess } from '@sonde/testing'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { freePort } from '@sonde/testing'
 import { createTestDatabase, dbTest } from '@sonde/testing/db-test'
-import { createOwnerToken } from '@sonde/database'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram } from './program.ts'
+import { serve } from './test-served.ts'
 import { sonde } from './test-sonde.ts'
 
 const pathsOf = (command: Command, path: string[] = []): string[][] => [
@@ -11,6 +14,7 @@ const pathsOf = (command: Command, path: string[] = []): string[][] => [
   ...command.commands.flatMap((each) => pathsOf(each, [...path, each.name()])),
 ]
 const ID = '01930f2e-7c1a-7a00-8000-0123456789ab'
+const served = dbTest.extend('served', { scope: 'file' }, serve)
 
 describe('help', () => {
   test.concurrent.each(pathsOf(createProgram()).map((path) => [path.join(' '), path] as const))(
@@ -39,18 +43,52 @@ describe('usage errors end with 2 and one line of advice', () => {
     [['capture', 'start', '--all-primaries', '--duration', '30'], /500ms, 30s/],
     [['capture', 'start', '--all-primaries', '--duration', '1ms'], /durationMs/],
     [['capture', 'start', '--all-primaries', '--bytes', 'lots'], /50MiB/],
+    [['capture', 'start', '--all-primaries', '--filter', 'key:a foo:b'], /column 7: there is no term "foo"/],
+    [['capture', 'start', '--all-primaries', '--filter', '(key:a'], /column 7: expected "\)"/],
+    [['capture', 'start', '--all-primaries', '--sample', '1'], /whole number from 2 to 1000000/],
+    [['capture', 'start', '--all-primaries', '--sample-by', 'db'], /Allowed choices are key, client/],
+    [['capture', 'start', '--all-primaries', '--sample-by', 'key'], /--sample-by goes with --sample/],
     [['capture', 'show', '7'], /must be an id/],
+    [['capture', 'delete', ID], /for good.*--yes/],
+    [['capture', 'expire', ID], /--in 7d, or --never/],
+    [['capture', 'expire', ID, '--in', '7d', '--never'], /--in 7d, or --never/],
+    [['capture', 'expire', ID, '--in', '5m'], /afterMs/],
     [['tail', ID, '--segments', 'a'], /separated by commas/],
     [['export', ID, '--format', 'csv'], /Allowed choices are raw, jsonl/],
     [['token', 'create', '--name', 'x', '--url', 'http://127.0.0.1:1'], /--role/],
     [['nodes', '--url', 'localhost'], /--url must be/],
     [['migrate', 'up'], /DATABASE_URL/],
+    [['migrate', 'up', '--database-url', 'mysql://u:p@h/x'], /--database-url must be a PostgreSQL URL/],
+    [['session', 'create', 'x', '--session', 'y'], /unknown option '--session'/],
+    [['session', 'list', '--session', 'y'], /unknown option '--session'/],
+    [['nodes', 'shw'], /unknown command 'shw'\. There are list, show/],
+    [['nodes', 'revoke', 'node-1'], /for good.*--yes/],
+    [['nodes', 'drain', 'node-1', '--on-deadline', 'never'], /Allowed choices are stop, wait/],
+    [['export', ID, '--output', ''], /--output is the name of a file/],
     [['up', '--port', '70000'], /from 1 to 65535/],
   ])('sonde %j', async (args, message) => {
     const { code, stdout, stderr } = await sonde(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(message)
     expect(stderr).toMatch(/^error: .*\nSee: sonde.* --help\n$/)
+    expect(stderr).not.toContain('\\n')
+  })
+
+  test('sonde daemon has its own, and ends with 2 as well', { timeout: 90_000 }, async () => {
+    const { code, stdout, stderr } = await sonde(['daemon', '--wrong'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^Unknown option '--wrong' .*sonde daemon --help.*\n$/)
+    const help = await sonde(['help', 'daemon'])
+    expect(help.stdout).toBe((await sonde(['daemon', '--target', 'synthetic', '-h'])).stdout)
+    for (const option of [
+      '--target',
+      'SONDE_TARGETS',
+      '--cluster',
+      'SONDE_CLUSTERS',
+      'SONDE_STATE_DIR; default: ~/.sonde',
+    ]) {
+      expect(help.stdout).toContain(option)
+    }
   })
 
   test('with --json the error is one object', async () => {
@@ -69,22 +107,23 @@ describe('without a control plane', () => {
     expect(stderr).toContain('code: control_plane.unreachable')
   })
 
+  test('something else that answers there is told from it, and a path is pointed out', async () => {
+    await using server = createServer((_request, response) => response.writeHead(404).end('no')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const url = `http://127.0.0.1:${port}`
+    for (const args of [['nodes'], ['export', ID]]) {
+      const { code, stderr } = await sonde([...args, '--url', `${url}/console`], { SONDE_TOKEN: 'sonde_p_x' })
+      expect(code).toBe(3)
+      expect(stderr).toContain(`What answers at ${url}/console is no control plane (HTTP 404 to /console/livez).`)
+      expect(stderr).toContain(`Leave out the path: ${url}\n`)
+    }
+  })
+
   test('an export ends with 3 too', async () => {
     const url = `http://127.0.0.1:${await freePort()}`
     expect((await sonde(['export', ID], { SONDE_URL: url, SONDE_TOKEN: 'x' })).code).toBe(3)
   })
-})
-
-interface Served {
-  server: ControlPlaneProcess
-  env: { SONDE_URL: string; SONDE_TOKEN: string }
-}
-
-const served = dbTest.extend('served', { scope: 'file' }, async ({ database }, { onCleanup }): Promise<Served> => {
-  const owner = await createOwnerToken(database.db, { name: 'Ada' })
-  const server = await startControlPlane({ databaseUrl: database.url })
-  onCleanup(() => server[Symbol.asyncDispose]())
-  return { server, env: { SONDE_URL: server.url, SONDE_TOKEN: owner.token } }
 })
 
 describe('with a control plane', () => {
@@ -112,6 +151,23 @@ describe('with a control plane', () => {
     expect((await sonde(['session', 'list', '--all'], env)).stdout).toContain('checkout')
   })
 
+  served(
+    'a session that is not there ends with 4, by name and by id, whatever is called',
+    { timeout: 90_000 },
+    async ({ served: { env } }) => {
+      for (const [session, command, errorCode] of [
+        ['nowhere', ['session', 'get'], 'session.not_found'],
+        [ID, ['session', 'get'], 'session.not_found'],
+        ['nowhere', ['nodes'], 'session.not_found'],
+        [ID, ['nodes'], 'runtimenode.permission_denied'],
+      ] as const) {
+        const { code, stderr } = await sonde([...command, '--session', session], env)
+        expect(stderr).toContain(`code: ${errorCode}`)
+        expect(code).toBe(4)
+      }
+    },
+  )
+
   served('a token is shown once, lets its holder in, and is refused after it was revoked', async ({ served: s }) => {
     const made = await sonde(['token', 'create', '--name', 'Bob', '--role', 'viewer', '--ttl', '1h', '--json'], s.env)
     const { token, tokenId } = JSON.parse(made.stdout) as { token: string; tokenId: string }
@@ -134,6 +190,9 @@ describe('with a control plane', () => {
     for (const args of [
       ['capture', 'show', ID],
       ['capture', 'stop', ID],
+      ['capture', 'delete', ID, '--yes'],
+      ['capture', 'pin', ID],
+      ['capture', 'expire', ID, '--never'],
       ['tail', ID],
       ['export', ID],
     ]) {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { connect } from './core/connect.ts'
-import { connected, withExamples, type CommonFlags } from './core/options.ts'
+import { connectedAnywhere, withExamples, type CommonFlags } from './core/options.ts'
 import { print, printJson } from './print/output.ts'
 
 /** Adds `sonde console`. */
 export const addConsoleCommand = (program: Command): void => {
   withExamples(
-    connected(program.command('console'))
+    connectedAnywhere(program.command('console'))
       .description('print a link that signs a browser in to the console; it works once, for ten minutes')
       .action(signIn),
     'sonde console',

@@ -2,22 +2,19 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { withExamples } from './core/options.ts'
 
 /** The daemon's own program. */
 export const DAEMON_MAIN = fileURLToPath(import.meta.resolve('@sonde/daemon/main'))
 
-/** Adds `sonde daemon`, for the help; its arguments go to the daemon as they are. */
+/** Adds `sonde daemon` to the list of commands; its arguments and its help are the daemon's own. */
 export const addDaemonCommand = (program: Command): void => {
-  withExamples(
-    program
-      .command('daemon')
-      .description('run the capture daemon here: its arguments are those of apps/daemon')
-      .argument('[arguments...]')
-      .allowUnknownOption(),
-    'SONDE_URL=http://127.0.0.1:7373 SONDE_TOKEN=sonde_n_... sonde daemon --target redis://127.0.0.1:6379',
-    'sonde daemon --cluster redis://10.0.0.5:7000',
-  )
+  program.command('daemon').description('run the capture daemon here, beside the servers that it reads')
+}
+
+/** The arguments of the daemon when `sonde daemon` or its help is asked for. */
+export const daemonArguments = (args: readonly string[]): readonly string[] | undefined => {
+  if (args[0] === 'daemon') return args.slice(1)
+  return args[0] === 'help' && args[1] === 'daemon' ? ['--help'] : undefined
 }
 
 /**

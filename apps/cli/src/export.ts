@@ -1,16 +1,17 @@
-import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ExportFormat, SondeError } from '@sonde/contracts'
 import { wireErrorToSondeError } from '@sonde/client'
 import { Option, type Command } from 'commander'
+import { writeOutput } from './export-file.ts'
+import { assertReachable } from './core/connect.ts'
 import { Interrupted, LocalFailure, UsageError } from './core/failure.ts'
 import { interruptSignal } from './core/interrupt.ts'
 import { idValue, withExamples, type CommonFlags } from './core/options.ts'
 import { loadSettings } from './core/settings.ts'
 import { LiveLines } from './print/live-lines.ts'
 import { note, printJson, write } from './print/output.ts'
+import { plainText } from './print/plain-text.ts'
 import { formatBytes, formatDuration } from './print/units.ts'
 
 interface ExportFlags extends CommonFlags {
@@ -34,7 +35,7 @@ export const addExportCommand = (program: Command): void => {
           .default('raw'),
       )
       .option('--segments <numbers>', 'only these segments: 0,2')
-      .option('-o, --output <file>', 'file to write; it is <file>.part until it is whole')
+      .option('-o, --output <file>', 'file to write, or - for standard output (the default)')
       .option('--url <url>', 'control plane to call (SONDE_URL)')
       .option('--token <token>', 'token to call with; SONDE_TOKEN keeps it out of process lists')
       .option('--json', 'with --output: print what was written as JSON')
@@ -45,7 +46,8 @@ export const addExportCommand = (program: Command): void => {
 }
 
 const exportCapture = async (id: string, flags: ExportFlags): Promise<void> => {
-  const { output } = flags
+  const output = flags.output === '-' ? undefined : flags.output
+  if (output === '') throw new UsageError('--output is the name of a file, or - for standard output.')
   if (flags.segments !== undefined && !/^\d{1,4}(,\d{1,4})*$/.test(flags.segments)) {
     throw new UsageError('--segments takes numbers, separated by commas: 0,2')
   }
@@ -65,7 +67,7 @@ const exportCapture = async (id: string, flags: ExportFlags): Promise<void> => {
   const { bytes } = counted
   const took = formatDuration(performance.now() - started)
   if (flags.json === true) await printJson({ file: output, format: flags.format, bytes })
-  else note(`${output}: ${formatBytes(bytes)} in ${took}`)
+  else note(`${plainText(output)}: ${formatBytes(bytes)} in ${took}`)
 }
 
 const requestExport = async (id: string, flags: ExportFlags, signal: AbortSignal): Promise<Readable> => {
@@ -73,6 +75,7 @@ const requestExport = async (id: string, flags: ExportFlags, signal: AbortSignal
   if (token === undefined) throw new SondeError('auth.token_missing')
   const query = new URLSearchParams({ format: flags.format })
   if (flags.segments !== undefined) query.set('segments', flags.segments)
+  await assertReachable(url, signal)
   let answer: Response
   try {
     answer = await fetch(`${url}/export/captures/${id}?${query.toString()}`, {
@@ -108,18 +111,19 @@ const toStandardOutput = async (body: Readable, counted: ByteCount, signal: Abor
   )
 }
 
-/** Never leaves something under the final name that is not whole. */
 const toFile = async (job: { body: Readable; counted: ByteCount; signal: AbortSignal; output: string }) => {
   const { body, counted, signal, output } = job
-  const part = `${output}.part`
   using live = new LiveLines(process.stderr)
-  const drawing = setInterval(() => live.draw([`${formatBytes(counted.bytes)} written to ${part}`]), DRAW_MS)
+  const drawing = setInterval(
+    () => live.draw([`${formatBytes(counted.bytes)} of ${plainText(output)} written`]),
+    DRAW_MS,
+  )
   try {
-    await pipeline(body, counted, createWriteStream(part, { mode: 0o600 }), { signal })
-    await rename(part, output)
-  } catch (error) {
-    await rm(part, { force: true }).catch(() => {})
-    throw error
+    await writeOutput({
+      path: output,
+      signal,
+      fill: (stream) => pipeline(body, counted, stream, { signal }),
+    })
   } finally {
     clearInterval(drawing)
   }

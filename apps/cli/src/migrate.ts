@@ -1,8 +1,9 @@
 import { migrate, migrationStatus } from '@sonde/database'
 import type { Command } from 'commander'
+import { checkDatabaseUrl } from './core/database-url.ts'
 import { UsageError } from './core/failure.ts'
 import { withExamples } from './core/options.ts'
-import { formatInstant } from './print/units.ts'
+import { counted, formatInstant } from './print/units.ts'
 import { print, printJson, printTable } from './print/output.ts'
 import type { Tone } from './print/tone.ts'
 
@@ -12,11 +13,12 @@ interface MigrateFlags {
 }
 
 const databaseUrlOf = (flags: MigrateFlags): string => {
-  const url = flags.databaseUrl ?? process.env['DATABASE_URL']
+  if (flags.databaseUrl !== undefined) return checkDatabaseUrl(flags.databaseUrl, '--database-url')
+  const url = process.env['DATABASE_URL']
   if (url === undefined || url === '') {
     throw new UsageError('Set DATABASE_URL, or --database-url, to the PostgreSQL to migrate.')
   }
-  return url
+  return checkDatabaseUrl(url, 'DATABASE_URL')
 }
 
 const TONES: Record<string, Tone> = { applied: 'good', pending: 'warning', edited: 'bad', unknown: 'warning' }
@@ -40,7 +42,9 @@ export const addMigrateCommand = (program: Command): void => {
       const { applied } = await migrate(databaseUrlOf(flags))
       if (flags.json === true) return printJson({ applied })
       for (const name of applied) await print(`applied ${name}`)
-      await print(applied.length === 0 ? 'The database is up to date.' : `${applied.length} applied.`)
+      await print(
+        applied.length === 0 ? 'The database is up to date.' : `${counted(applied.length, 'migration')} applied.`,
+      )
     }),
     'DATABASE_URL=postgres://127.0.0.1/sonde sonde migrate up',
   )

@@ -1,66 +1,69 @@
-import type { AttachmentState, Liveness, RosterNode } from '@sonde/contracts'
+import type { RosterNode } from '@sonde/contracts'
 import type { Command } from 'commander'
-import { connect } from './core/connect.ts'
-import { connected, withExamples, type CommonFlags } from './core/options.ts'
-import { printJson, printTable } from './print/output.ts'
-import type { Cell } from './print/table.ts'
-import type { Tone } from './print/tone.ts'
-import { formatDuration } from './print/units.ts'
+import { connect, type Connection } from './core/connect.ts'
+import { UsageError } from './core/failure.ts'
+import { connected, nodeIdValue, withExamples, type CommonFlags } from './core/options.ts'
+import { addNodeEnroll } from './node-enroll.ts'
+import { addNodeChanges } from './nodes-change.ts'
+import { printNode, printNodes } from './nodes-view.ts'
+import { printJson } from './print/output.ts'
 
-/** Adds `sonde nodes`. */
+/** Adds `sonde nodes`, which lists, and `sonde nodes show`, `enroll`, `cordon`, `uncordon`, `drain`, `revoke` and `remove`. */
 export const addNodesCommand = (program: Command): void => {
+  const group = withExamples(
+    program.command('nodes').alias('node').description('the nodes of the session, and whether they are given new work'),
+    'sonde nodes',
+    'sonde nodes show node-0123456789abcdef0123456789abcdef',
+    'sonde nodes drain node-0123456789abcdef0123456789abcdef --within 15m --reason "kernel update"',
+  )
   withExamples(
-    connected(program.command('nodes'))
-      .alias('node')
-      .description('list the nodes of the session, and what keeps each from new work')
+    connected(group.command('list', { isDefault: true }))
+      .description('list the nodes, and what keeps each from new work; also without "list"')
       .option('--all', 'detached and revoked ones too')
+      .allowExcessArguments()
       .action(list),
     'sonde nodes',
     'sonde nodes --all --json',
   )
+  withExamples(
+    connected(group.command('show'))
+      .description('show all that is known of a node, with its last 20 transitions and their causes')
+      .argument('<node>', 'id of the node', nodeIdValue)
+      .action(show),
+    'sonde nodes show node-0123456789abcdef0123456789abcdef',
+    'sonde nodes show node-0123456789abcdef0123456789abcdef --json',
+  )
+  addNodeEnroll(group)
+  addNodeChanges(group)
 }
 
-const list = async (flags: CommonFlags & { all?: boolean }): Promise<void> => {
-  await using connection = await connect(flags)
+const rosterOf = async (connection: Connection, includeEnded: boolean): Promise<RosterNode[]> => {
   const sessionId = await connection.sessionId()
   const nodes: RosterNode[] = []
   for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-    const page = { sessionId, includeEnded: flags.all === true, ...(cursor !== undefined && { cursor }) }
+    const page = { sessionId, includeEnded, ...(cursor !== undefined && { cursor }) }
     const answer = await connection.call((rpc) => rpc.runtimeNode.roster.query(page))
     nodes.push(...answer.nodes)
     cursor = answer.nextCursor ?? undefined
   }
-  if (flags.json === true) return printJson({ nodes })
-  const now = Date.now()
-  await printTable(
-    [
-      { title: 'NODE' },
-      { title: 'STATE' },
-      { title: 'LIVENESS' },
-      { title: 'LAST BEAT', align: 'right' },
-      { title: 'VERSION' },
-      { title: 'CAPABILITIES', shrinks: true },
-      { title: 'BLOCKERS', shrinks: true },
-    ],
-    nodes.map((node) => [
-      node.nodeId,
-      { text: node.state, tone: TONES[node.state] },
-      node.liveness === null ? 'unknown' : { text: node.liveness, tone: TONES[node.liveness] },
-      node.lastHeartbeatAt === null ? 'never' : formatDuration(Math.max(0, now - Date.parse(node.lastHeartbeatAt))),
-      node.versionMalformed ? `${node.clientVersion} (unreadable)` : node.clientVersion,
-      Object.keys(node.capabilities).join(', ') || '-',
-      blockersOf(node),
-    ]),
-  )
+  return nodes
 }
 
-const TONES: Record<AttachmentState | Liveness, Tone> = {
-  registering: 'warning',
-  online: 'good',
-  degraded: 'warning',
-  offline: 'bad',
-  revoked: 'bad',
+const list = async (flags: CommonFlags & { all?: boolean }, command: Command): Promise<void> => {
+  // A mistyped command arrives here as an argument of the default one.
+  const [word] = command.args
+  if (word !== undefined) {
+    const others = command.parent?.commands.map((each) => each.name()).filter((name) => name !== 'help')
+    throw new UsageError(`unknown command '${word}'. There are ${others?.join(', ')}.`)
+  }
+  await using connection = await connect(flags)
+  const nodes = await rosterOf(connection, flags.all === true)
+  await (flags.json === true ? printJson({ nodes }) : printNodes(nodes))
 }
 
-const blockersOf = ({ blockers }: RosterNode): Cell =>
-  blockers.length === 0 ? '-' : { text: blockers.join(', '), tone: 'warning' }
+const show = async (nodeId: string, flags: CommonFlags): Promise<void> => {
+  await using connection = await connect(flags)
+  const sessionId = await connection.sessionId()
+  const node = await connection.call((rpc) => rpc.runtimeNode.show.query({ sessionId, nodeId }))
+  await (flags.json === true ? printJson(node) : printNode(node))
+}

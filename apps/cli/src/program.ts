@@ -1,8 +1,10 @@
-import { Command } from 'commander'
+import { Command, Help, type Option } from 'commander'
+import { addBenchCommand, addDrillCommand } from './bench.ts'
 import { addCaptureCommands } from './capture.ts'
 import { addConsoleCommand } from './console.ts'
 import { addDaemonCommand } from './daemon.ts'
 import { addExportCommand } from './export.ts'
+import { addFleetSimCommand } from './fleet-sim.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addNodesCommand } from './nodes.ts'
 import { addSessionCommands } from './session.ts'
@@ -27,12 +29,19 @@ Examples:
   $ sonde capture start --all-primaries --duration 30s --wait
   $ sonde tail CAPTURE | head`
 
+const COMMON = ['url', 'token', 'session', 'json', 'help']
+/** What is a command's own comes first in its help, and what many have last. */
+const placeOf = (option: Option): number => COMMON.indexOf(option.attributeName())
+
 /** The whole command line. Failures are thrown, never printed; help is printed. */
 export const createProgram = (): Command => {
   const program = new Command('sonde')
     .description('Captures what clients do on a fleet of Valkey and Redis servers.')
     .version('0.1.0', '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
+    .configureHelp({
+      visibleOptions: (command) => new Help().visibleOptions(command).toSorted((a, b) => placeOf(a) - placeOf(b)),
+    })
     .addHelpText('after', ABOUT)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
@@ -46,6 +55,9 @@ export const createProgram = (): Command => {
   addExportCommand(program)
   addConsoleCommand(program)
   addDaemonCommand(program)
+  addFleetSimCommand(program)
+  addBenchCommand(program)
+  addDrillCommand(program)
   return program
 }
 

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { ExitCode, failureOf, formatFailure } from './core/failure.ts'
-import { runDaemon } from './daemon.ts'
+import { daemonArguments, runDaemon } from './daemon.ts'
 import { endOnClosedPipe, flushed } from './print/output.ts'
 import { paint, wantsColor } from './print/tone.ts'
 import { createProgram, helpNameOf } from './program.ts'
@@ -26,8 +26,8 @@ process.on('uncaughtException', (thrown) => {
   process.exit()
 })
 try {
-  if (args[0] === 'daemon' && args[1] !== '--help' && args[1] !== '-h')
-    process.exitCode = await runDaemon(args.slice(1))
+  const ofDaemon = daemonArguments(args)
+  if (ofDaemon !== undefined) process.exitCode = await runDaemon(ofDaemon)
   else await program.parseAsync(args, { from: 'user' })
 } catch (thrown) {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exitCode = ExitCode.ok

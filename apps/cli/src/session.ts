@@ -9,12 +9,13 @@ import {
 import { Option, type Command } from 'commander'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
-import { connected, idValue, withExamples, type CommonFlags } from './core/options.ts'
+import { connected, connectedAnywhere, idValue, withExamples, type CommonFlags } from './core/options.ts'
 import { print, printJson, printTable } from './print/output.ts'
 import { plainText } from './print/plain-text.ts'
 import { formatInstant } from './print/units.ts'
+import { addRedactionCommand } from './session-redaction.ts'
 
-/** Adds `sonde session create`, `get`, `list`, `set-floor`, `add-member`, `remove-member` and `archive`. */
+/** Adds `sonde session create`, `get`, `list`, `set-floor`, `add-member`, `remove-member`, `redaction` and `archive`. */
 export const addSessionCommands = (program: Command): void => {
   const group = withExamples(
     program.command('session').description('sessions, their members and their version floor'),
@@ -22,8 +23,10 @@ export const addSessionCommands = (program: Command): void => {
     'sonde session list',
   )
   const add = (name: string, description: string): Command => connected(group.command(name)).description(description)
+  const addAnywhere = (name: string, description: string): Command =>
+    connectedAnywhere(group.command(name)).description(description)
   withExamples(
-    add('create', 'make a session that you own')
+    addAnywhere('create', 'make a session that you own')
       .argument('<name>')
       .option('--floor <version>', 'oldest version of a node that may write: MAJOR.MINOR')
       .action(create),
@@ -35,7 +38,7 @@ export const addSessionCommands = (program: Command): void => {
     'sonde session get --json',
   )
   withExamples(
-    add('list', 'list the sessions that you are a member of').option('--all', 'archived ones too').action(list),
+    addAnywhere('list', 'list the sessions that you are a member of').option('--all', 'archived ones too').action(list),
     'sonde session list --all',
   )
   withExamples(
@@ -57,8 +60,9 @@ export const addSessionCommands = (program: Command): void => {
       .action(removeMember),
     'sonde session remove-member 01930f2e-7c1a-7a00-8000-0123456789ab',
   )
+  addRedactionCommand(group)
   withExamples(
-    add('archive', 'end a session for work; what it captured stays readable').action(archive),
+    add('archive', 'end a session for work: its captures stop, and what they recorded stays readable').action(archive),
     'sonde session archive --session checkout-team',
   )
 }

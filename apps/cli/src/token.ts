@@ -3,6 +3,7 @@ import { createOwnerToken, openDatabase } from '@sonde/database'
 import { Option, type Command } from 'commander'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
+import { checkDatabaseUrl } from './core/database-url.ts'
 import { UsageError } from './core/failure.ts'
 import { connected, durationValue, idValue, withExamples, type CommonFlags } from './core/options.ts'
 import { note, print, printJson, printTable } from './print/output.ts'
@@ -25,7 +26,9 @@ export const addTokenCommands = (program: Command): void => {
   )
   withExamples(
     connected(group.command('create'))
-      .description('make a token and print it, once; with DATABASE_URL and no URL: an owner token on the database')
+      .description(
+        'make a token and print it, once; with DATABASE_URL, and no control plane named: an owner token, on the database itself',
+      )
       .addOption(new Option('--kind <kind>', 'whom it is for').choices(['person', 'node']).default('person'))
       .requiredOption('--name <name>', 'name of the person or node')
       .addOption(new Option('--role <role>', 'role of the person in the session').choices(roleSchema.options))
@@ -40,7 +43,10 @@ export const addTokenCommands = (program: Command): void => {
     'sonde token list --json',
   )
   withExamples(
-    connected(group.command('revoke')).description('end a token for good').argument('<id>', '', idValue).action(revoke),
+    connected(group.command('revoke'))
+      .description('end a token for good')
+      .argument('<token>', 'id of the token', idValue)
+      .action(revoke),
     'sonde token revoke 01930f2e-7c1a-7a00-8000-0123456789ab',
   )
 }
@@ -77,7 +83,8 @@ const createOnDatabase = async (databaseUrl: string, { kind, name, role, ttl }: 
   if (kind === 'node' || (role !== undefined && role !== 'owner')) {
     throw new UsageError('On the database itself only an owner token can be made. For others give --url or SONDE_URL.')
   }
-  await using database = openDatabase({ url: databaseUrl, maxConnections: 1 })
+  const url = checkDatabaseUrl(databaseUrl, 'DATABASE_URL')
+  await using database = openDatabase({ url, maxConnections: 1 })
   const made = await createOwnerToken(database.db, { name, ...(ttl !== undefined && { ttlMs: ttl }) })
   return { ...made, kind, expiresAt: made.expiresAt.toISOString() }
 }

@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findRedisServer, freePort, poll } from '@sonde/testing'
+import { findRedisServer, freePort, poll, startRedis } from '@sonde/testing'
 import { redisTest } from '@sonde/testing/redis-test'
 import { describe, expect, test } from 'vitest'
 import { connectTo } from './core/connect.ts'
@@ -123,6 +124,50 @@ describe('sonde up', { timeout: 180_000 }, () => {
     expect(processes.filter(isRunning)).toEqual([])
   })
 
+  test('Ctrl-C during the first capture ends with 0, and a PostgreSQL that is killed is named with its log', async () => {
+    using place = makePlace()
+    {
+      await using first = await startUp(place, '--duration', '60s')
+      await first.says(/Capturing 3 servers/)
+      first.child.kill('SIGINT')
+      expect(await first.exited).toBe(0)
+      expect(first.stderr).toBe('')
+    }
+    await using second = await startUp(place, '--duration', '60s')
+    await second.says(/Capturing 3 servers/)
+    const [capture] = await capturesOf(place)
+    expect(capture?.status).toBe('running')
+    const processes = notedIn(place)
+    const postgres = processes.find(({ name }) => name === 'PostgreSQL')
+    if (postgres === undefined) throw new Error('no PostgreSQL was noted')
+    process.kill(postgres.pid, 'SIGKILL')
+    expect(await second.exited).toBe(1)
+    expect(second.stderr).toMatch(
+      /^error: PostgreSQL ended \(killed by SIGKILL\), so everything was stopped. Start again/,
+    )
+    expect(second.stderr).toContain(join(place.dataDir, 'postgres.log'))
+    expect(processes.filter(isRunning)).toEqual([])
+  })
+
+  test('a session that was archived is replaced, also when its nodes could not leave it', async () => {
+    using place = makePlace()
+    {
+      await using first = await startUp(place, '--no-capture')
+      await first.says(/Ctrl-C stops everything/)
+      expect((await sonde(['session', 'archive'], place.env)).code).toBe(0)
+      const processes = notedIn(place)
+      first.child.kill('SIGKILL')
+      await first.exited
+      await stopped(processes)
+    }
+    const before = readCliFile(place.dataDir)
+    await using second = await startUp(place)
+    const [, sessionId] = await second.says(/Session +"default" \((\S+)\): the one of before takes no more work/)
+    await second.says(/Capture completed/)
+    expect(readCliFile(place.dataDir)).toEqual({ ...before, url: `http://127.0.0.1:${second.port}`, sessionId })
+    expect(sessionId).not.toBe(before?.sessionId)
+  })
+
   test('a second Ctrl-C ends everything at once', async () => {
     using place = makePlace()
     await using run = await startUp(place, '--no-capture')
@@ -164,7 +209,9 @@ describe('sonde up', { timeout: 180_000 }, () => {
     process.kill(node.pid, 'SIGKILL')
     expect(await run.exited).toBe(1)
     server.close()
-    expect(run.stderr).toMatch(/^error: Daemon node-1 did not start. The end of its log, .*node-1.log:\n/)
+    expect(run.stderr).toMatch(
+      /^error: Daemon node-1 did not start \(killed by SIGKILL\)\. (The end of its|Its) log.* \S+node-1\.log[:.]\n/,
+    )
     expect(run.stderr).not.toMatch(/^\s+at /m)
     expect(notedIn(place).filter(isRunning)).toEqual([])
   })
@@ -180,6 +227,15 @@ describe('sonde up', { timeout: 180_000 }, () => {
       const ports = list.split(', ').map(Number)
       const [, lines = ''] = await run.says(/Capture completed: ([\d,]+) lines, .* 3 of 3 servers stored whole/)
       expect(Number(lines.replaceAll(',', ''))).toBeGreaterThan(200)
+      const [gone = 0, stays = 0] = ports
+      const socket = connect(gone, '127.0.0.1')
+      socket.write('SHUTDOWN NOSAVE\r\n')
+      await once(socket, 'close')
+      await run.says(new RegExp(`on port ${gone} ended \\(exit code 0\\); the workload goes on with the other 2`))
+      const start = ['capture', 'start', '--target', `127.0.0.1:${stays}`, '--duration', '1s', '--wait', '--json']
+      const { capture } = JSON.parse((await sonde(start, place.env)).stdout) as { capture: { lineCount: number } }
+      expect(capture.lineCount).toBeGreaterThan(50)
+
       const processes = notedIn(place)
       expect(processes.map(({ name }) => name)).toEqual(expect.arrayContaining(['own cluster', 'workload']))
       run.child.kill('SIGKILL')
@@ -192,6 +248,22 @@ describe('sonde up', { timeout: 180_000 }, () => {
       )
     },
   )
+
+  redisTest('a password of a server is in no argument of a process that up starts', async () => {
+    using place = makePlace()
+    await using redis = await startRedis()
+    await redis.command('CONFIG', 'SET', 'requirepass', 'hunter2')
+    const SONDE_TARGETS = `redis://:hunter2@127.0.0.1:${redis.port}`
+    await using run = await startUp({ ...place, env: { ...place.env, SONDE_TARGETS } })
+    await run.says(/1 online, reading 1 server\n/)
+    await run.says(/Capture completed: .* 1 of 1 server stored whole/)
+    const pids = [run.pid, ...notedIn(place).map(({ pid }) => pid)]
+    const list = execFileSync('ps', ['-o', 'args=', ...pids.flatMap((pid) => ['-p', String(pid)])], {
+      encoding: 'utf8',
+    })
+    expect(list).toContain('--name node-1')
+    expect(list).not.toContain('hunter2')
+  })
 })
 
 /** The other commands find `up` by its data directory, and agree on what was captured. */

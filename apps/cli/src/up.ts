@@ -4,6 +4,7 @@ import { collect, durationValue, integerValue, withExamples } from './core/optio
 import { dataDirOf } from './core/settings.ts'
 import { Processes } from './up/processes.ts'
 import { runUp } from './up/run-up.ts'
+import { urlsOf } from './up/sources.ts'
 import { stopSignal } from './up/stop-signal.ts'
 
 interface UpFlags {
@@ -24,8 +25,16 @@ export const addUpCommand = (program: Command): void => {
     program
       .command('up')
       .description('start everything here: PostgreSQL, control plane, nodes, and a first capture')
-      .option('--target <url>', 'capture this server; may be repeated', collect)
-      .option('--cluster <url>', 'capture the cluster that this server is a member of; may be repeated', collect)
+      .option(
+        '--target <url>',
+        'capture this server; may be repeated (SONDE_TARGETS: URLs with spaces between)',
+        collect,
+      )
+      .option(
+        '--cluster <url>',
+        'capture the cluster that this server is a member of; may be repeated (SONDE_CLUSTERS, likewise)',
+        collect,
+      )
       .option(
         '--port <port>',
         `port of the control plane (SONDE_PORT; default: ${DEFAULT_PORT})`,
@@ -39,7 +48,8 @@ export const addUpCommand = (program: Command): void => {
         `
 DATABASE_URL names a PostgreSQL (15 or later) of your own; without it one is started in the data folder.
 Without --target and --cluster a valkey-server or redis-server from REDIS_SERVER or PATH is used, with a workload; without
-one of those, synthetic traffic. Ctrl-C stops everything and keeps the data; a second Ctrl-C stops at once.`,
+one of those, synthetic traffic. A password in --target shows in the list of processes: put the URL in SONDE_TARGETS. Ctrl-C
+stops everything and keeps the data; a second one stops at once.`,
       )
       .action(up),
     'sonde up',
@@ -71,8 +81,8 @@ const up = async (flags: UpFlags): Promise<void> => {
     dataDir,
     port,
     host: process.env['SONDE_HOST'] ?? '127.0.0.1',
-    targets: flags.target ?? [],
-    clusters: flags.cluster ?? [],
+    targets: flags.target ?? urlsOf(process.env['SONDE_TARGETS']),
+    clusters: flags.cluster ?? urlsOf(process.env['SONDE_CLUSTERS']),
     captureMs: flags.capture ? (flags.duration ?? FIRST_CAPTURE_MS) : undefined,
     processes,
     signal,

@@ -51,7 +51,7 @@ consoleTest(
     await page.getByRole('button', { name: 'Start', exact: true }).click()
 
     await page.getByRole('heading', { name: 'latency at checkout' }).waitFor()
-    await page.getByText('policy none: values are shown as the server printed them').waitFor()
+    await page.getByText('policy full: keys are kept, values and all else that clients chose are masked').waitFor()
     await page.locator('.line').first().waitFor()
     await expect.poll(() => receivedOn(page), { timeout: 15_000 }).toBeGreaterThan(100)
     expect(await page.locator('.line').count()).toBeLessThan(120)

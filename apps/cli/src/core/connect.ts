@@ -1,5 +1,6 @@
 import { SondeError, uuidSchema } from '@sonde/contracts'
 import { callErrorOf, createClient, type SondeClient } from '@sonde/client'
+import { UsageError } from './failure.ts'
 import { loadSettings, type ConnectionFlags, type Settings } from './settings.ts'
 
 type Rpc = SondeClient['rpc']
@@ -27,14 +28,28 @@ const unreachable = (url: string, cause?: unknown): SondeError =>
     cause,
   })
 
-/** One plain request first: the socket below tries for ever, and a wrong address should be told at once. */
-const assertReachable = async (url: string): Promise<void> => {
+/**
+ * One plain request first: the socket tries for ever, and a wrong address should be told at once. Throws
+ * `control_plane.unreachable`, also when something else answers there.
+ */
+export const assertReachable = async (url: string, signal?: AbortSignal): Promise<void> => {
+  const timeout = AbortSignal.timeout(ANSWER_MS)
+  const limit = signal === undefined ? timeout : AbortSignal.any([timeout, signal])
+  let answer: Response
+  let body: unknown
   try {
-    const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(ANSWER_MS), redirect: 'manual' })
-    await answer.body?.cancel()
+    answer = await fetch(`${url}/livez`, { signal: limit, redirect: 'manual' })
+    body = await answer.json().catch(() => undefined)
   } catch (cause) {
+    signal?.throwIfAborted()
     throw unreachable(url, cause)
   }
+  if (body !== null && typeof body === 'object' && 'live' in body) return
+  const { origin, pathname } = new URL(url)
+  const advice = pathname === '/' ? 'Is the address right?' : `Leave out the path: ${origin}`
+  throw new SondeError('control_plane.unreachable', {
+    message: `What answers at ${url} is no control plane (HTTP ${answer.status} to ${pathname.replace(/\/$/, '')}/livez). ${advice}`,
+  })
 }
 
 /** Connects with the settings of flags, environment and cli.json. Throws `control_plane.unreachable`, `auth.token_missing`. */
@@ -93,9 +108,7 @@ const resolveSession = async (wanted: string | undefined, call: Connection['call
   const { sessions } = await call((rpc) => rpc.sessions.list.query({ limit: 200 }))
   const fitting = wanted === undefined ? sessions : sessions.filter(({ name }) => name === wanted)
   if (wanted !== undefined && fitting.length > 1) {
-    throw new SondeError('session.not_found', {
-      message: `${fitting.length} sessions have that name. Give the id; "sonde session list" shows it.`,
-    })
+    throw new UsageError(`${fitting.length} sessions have that name. Give the id; "sonde session list" shows it.`)
   }
   const oldest = fitting.at(-1)
   if (oldest !== undefined) return oldest.id

@@ -11,6 +11,7 @@ describe('exit codes', () => {
     ['auth.token_expired', ExitCode.notAuthorized],
     ['auth.role_required', ExitCode.notAuthorized],
     ['runtimenode.permission_denied', ExitCode.notAuthorized],
+    ['session.not_found', ExitCode.notAuthorized],
     ['database.disk_full', ExitCode.failed],
   ] as const)('%s ends with %d', (code, exitCode) => {
     expect(failureOf(new SondeError(code)).exitCode).toBe(exitCode)
@@ -39,6 +40,21 @@ describe('messages', () => {
     expect(formatFailure(failureOf(error), { json: false })).toBe(
       'error: gone\\x1b[2J\\nerror: fake\ncode: capture.not_found  request: r-1',
     )
+  })
+
+  test('a busy target names the capture that holds it, and how to end that', () => {
+    const held = (port: number, heldBy: string | null) => ({ targetId: `t-${port}`, host: 'h', port, heldBy })
+    const linesOf = (targets: unknown) =>
+      formatFailure(failureOf(new SondeError('capture.target_busy', { details: { targets } })), { json: false })
+        .split('\n')
+        .slice(1, -1)
+    expect(linesOf([held(1, 'c-1')])).toEqual(['  To end it: sonde capture stop c-1'])
+    expect(linesOf([held(1, 'c-1'), held(2, null), held(3, 'c-1')])).toEqual([
+      '  h:1 is held by capture c-1',
+      '  h:3 is held by capture c-1',
+      '  To end it: sonde capture stop c-1',
+    ])
+    expect(failureOf(new SondeError('capture.target_busy')).lines).toEqual([])
   })
 
   test('as JSON it is one object with code, message, request and details', () => {

@@ -49,8 +49,27 @@ export interface Failure {
 
 const exitCodeOf = (code: string): ExitCode => {
   if (code.startsWith('auth.') || code.endsWith('.permission_denied')) return ExitCode.notAuthorized
+  // A session that is not there and one of somebody else are not told apart; nodes of either are `permission_denied`.
+  if (code === 'session.not_found') return ExitCode.notAuthorized
   if (code === 'control_plane.unreachable') return ExitCode.unreachable
   return code === 'request.invalid' ? ExitCode.usage : ExitCode.failed
+}
+
+interface HeldTarget {
+  host: string
+  port: number
+  /** Null when that capture has ended since. */
+  heldBy: string | null
+}
+
+/** Which capture holds each of several targets that a start could not have, and how to end those. The message names the first. */
+const holderLines = ({ targets }: Record<string, unknown>): string[] => {
+  const held = (Array.isArray(targets) ? targets : []) as HeldTarget[]
+  const lines = held.flatMap(({ host, port, heldBy }) =>
+    heldBy === null ? [] : [`${host}:${port} is held by capture ${heldBy}`],
+  )
+  const holders = [...new Set(held.flatMap(({ heldBy }) => heldBy ?? []))]
+  return [...(lines.length > 1 ? lines : []), ...holders.map((id) => `To end it: sonde capture stop ${id}`)]
 }
 
 /** What to say and to end with when something was thrown. */
@@ -63,12 +82,13 @@ export const failureOf = (thrown: unknown): Failure => {
       exitCode: exitCodeOf(thrown.code),
       ...(typeof requestId === 'string' && { requestId }),
       ...(Object.keys(details).length > 0 && { details }),
+      ...(thrown.code === 'capture.target_busy' && { lines: holderLines(details) }),
     }
   }
   if (thrown instanceof UsageError || thrown instanceof CommanderError) {
     // What commander throws after it has printed the help that a missing command gets.
     const missing = thrown instanceof CommanderError && thrown.code === 'commander.help'
-    const message = missing ? 'A command is missing.' : thrown.message.replace(/^error: /, '')
+    const message = missing ? 'A command is missing.' : thrown.message.replace(/^error: /, '').replaceAll('\n', ' ')
     return { code: 'usage', message, exitCode: ExitCode.usage }
   }
   if (thrown instanceof Interrupted) {
@@ -90,6 +110,8 @@ const FILE_FAILURES: Record<string, string> = {
   ENOENT: 'There is no such file or folder',
   ENOTDIR: 'A part of that path is a file, not a folder',
   EISDIR: 'That is a folder, not a file',
+  ELOOP: 'That is a loop of links, not a file',
+  EPIPE: 'Its reader went away',
 }
 
 /** The words for an error of the operating system; other errors keep their own. */

@@ -1,4 +1,5 @@
-import { uuidSchema } from '@sonde/contracts'
+import { FilterError, parseFilter } from '@sonde/capture-format/filter'
+import { nodeIdSchema, uuidSchema } from '@sonde/contracts'
 import { InvalidArgumentError, type Command } from 'commander'
 import { parseDuration, parseSize } from '../print/units.ts'
 import type { ConnectionFlags } from './settings.ts'
@@ -8,13 +9,19 @@ export interface CommonFlags extends ConnectionFlags {
   json?: boolean
 }
 
-/** Adds the options of a command that calls the control plane. */
-export const connected = (command: Command): Command =>
+/** Adds the options of a command that calls the control plane, whatever the session. */
+export const connectedAnywhere = (command: Command): Command =>
   command
     .option('--url <url>', 'control plane to call (SONDE_URL)')
     .option('--token <token>', 'token to call with; SONDE_TOKEN keeps it out of process lists')
-    .option('--session <session>', 'id or name of the session (SONDE_SESSION; default: your oldest)')
     .option('--json', 'print JSON')
+
+/** Adds the options of a command that calls the control plane in a session. */
+export const connected = (command: Command): Command =>
+  connectedAnywhere(command).option(
+    '--session <session>',
+    'id or name of the session (SONDE_SESSION; default: your oldest)',
+  )
 
 /** Adds the examples that the help of every command ends with. */
 export const withExamples = (command: Command, ...lines: string[]): Command =>
@@ -48,10 +55,26 @@ export const integerValue =
     return value >= min && value <= max ? value : refuse(`must be a whole number from ${min} to ${max}.`)
   }
 
+/** An option's value as the text of a filter. */
+export const filterValue = (text: string): string => {
+  try {
+    parseFilter(text)
+    return text
+  } catch (error) {
+    return refuse(error instanceof FilterError ? `${error.message}.` : String(error))
+  }
+}
+
 /** An argument that must be a UUID. */
 export const idValue = (text: string): string => {
   const parsed = uuidSchema.safeParse(text)
   return parsed.success ? parsed.data : refuse('must be an id (a UUID).')
+}
+
+/** An argument that must be the id of a node. */
+export const nodeIdValue = (text: string): string => {
+  const parsed = nodeIdSchema.safeParse(text)
+  return parsed.success ? parsed.data : refuse('must be the id of a node; "sonde nodes" lists them.')
 }
 
 /** Collects an option that may be given several times. */

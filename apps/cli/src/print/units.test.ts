@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  counted,
   formatBytes,
   formatCount,
   formatDuration,
@@ -86,4 +87,9 @@ test('an event keeps its microseconds, and an instant that is none stays as it c
   expect(formatEventTime(us)).toMatch(/^\d\d:\d\d:55\.123456$/)
   expect(formatInstant('2026-11-24T13:31:55.999Z')).toMatch(/^2026-11-2\d \d\d:\d\d:55$/)
   expect(formatInstant('soon')).toBe('soon')
+})
+
+test('one thing is in the singular', () => {
+  expect([0, 1, 2000].map((count) => counted(count, 'server'))).toEqual(['0 servers', '1 server', '2,000 servers'])
+  expect(counted(2, 'process', 'processes')).toBe('2 processes')
 })

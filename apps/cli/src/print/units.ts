@@ -47,6 +47,10 @@ export const formatBytes = (bytes: number): string => {
 /** A count for people: `1,234,567`. */
 export const formatCount = (count: number): string => count.toLocaleString('en-US')
 
+/** How many of a thing: `1 server`, `3 servers`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${formatCount(count)} ${count === 1 ? one : many}`
+
 /** Milliseconds for people: `250 ms`, `20.0 s`, `5 m 03 s`, `2 h 05 m`, `3 d 04 h`. */
 export const formatDuration = (ms: number): string => {
   if (ms < 1000) return `${Math.round(ms)} ms`

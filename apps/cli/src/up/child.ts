@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { join } from 'node:path'
-import { LocalFailure } from '../core/failure.ts'
-import { lastLines, openLog } from './log-file.ts'
+import type { LocalFailure } from '../core/failure.ts'
+import { failureWithLog, openLog } from './log-file.ts'
+import { wordsForEnd } from './process-end.ts'
 import type { Processes } from './processes.ts'
 
 /** A Node program to run beside `up`. */
@@ -28,8 +29,10 @@ export interface Child extends AsyncDisposable {
   readonly hasEnded: boolean
   /** The first message of that kind. Throws with the child's last words when it ends or takes too long. */
   message(kind: string, options: { signal: AbortSignal; timeoutMs: number }): Promise<Record<string, unknown>>
-  /** What to say when it ended and should not have. */
-  failure(how: string): LocalFailure
+  /** Calls back with each message of that kind. */
+  onMessage(kind: string, receive: (message: Record<string, unknown>) => void): void
+  /** What to say when it ended and should not have. `advice` is a sentence of its own. */
+  failure(how: string, advice?: string): LocalFailure
 }
 
 const CHANNEL_STOP_MS = 15_000
@@ -57,27 +60,28 @@ export const startChild = (options: ChildOptions): Child => {
       resolve(how)
     }
     child.once('error', (error) => end(error.message))
-    child.once('exit', (code, signal) => end(signal === null ? `exit code ${code}` : signal))
+    child.once('exit', (code, signal) => end(wordsForEnd({ code, signal })))
   })
   if (pid !== undefined) processes.add(name, pid)
 
-  const failure = (how: string): LocalFailure =>
-    new LocalFailure(`${options.title ?? `The ${name}`} ${how}. The end of its log, ${log.path}:`, {
-      lines: lastLines(log),
+  const failure: Child['failure'] = (how, advice) =>
+    failureWithLog(
+      [`${options.title ?? `The ${name}`} ${how}.`, advice].filter((words) => words !== undefined).join(' '),
+      log,
+    )
+  const onMessage: Child['onMessage'] = (kind, receive) =>
+    void child.on('message', (value: unknown) => {
+      if (value !== null && typeof value === 'object' && 'kind' in value && value.kind === kind) receive({ ...value })
     })
   const message: Child['message'] = (kind, { signal, timeoutMs }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
-    const receive = (value: unknown): void => {
-      if (value !== null && typeof value === 'object' && 'kind' in value && value.kind === kind) resolve({ ...value })
-    }
     const abort = (): void => reject(signal.reason as Error)
     const timer = setTimeout(() => reject(failure(`was not ready within ${timeoutMs / 1000} s`)), timeoutMs)
-    child.on('message', receive)
+    onMessage(kind, resolve)
     signal.addEventListener('abort', abort)
     void exited.then((how) => reject(failure(`did not start (${how})`)))
     return promise.finally(() => {
       clearTimeout(timer)
-      child.off('message', receive)
       signal.removeEventListener('abort', abort)
     })
   }
@@ -95,6 +99,7 @@ export const startChild = (options: ChildOptions): Child => {
       return hasEnded
     },
     message,
+    onMessage,
     failure,
     [Symbol.asyncDispose]: async () => {
       if (hasEnded) return

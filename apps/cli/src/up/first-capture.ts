@@ -1,9 +1,10 @@
 import type { Capture, Target } from '@sonde/contracts'
 import { followCapture } from '../capture-follow.ts'
+import { policyNote } from '../capture-view.ts'
 import type { Connection } from '../core/connect.ts'
-import { failureOf } from '../core/failure.ts'
+import { failureOf, Interrupted } from '../core/failure.ts'
 import { plainText } from '../print/plain-text.ts'
-import { formatBytes, formatCount, formatDuration } from '../print/units.ts'
+import { counted, formatBytes, formatCount, formatDuration } from '../print/units.ts'
 import type { Processes } from './processes.ts'
 
 export interface FirstCaptureOptions {
@@ -29,8 +30,10 @@ export const runFirstCapture = async (options: FirstCaptureOptions): Promise<Cap
   if (started === undefined) return undefined
   const { id } = started
   processes.noteCapture(id)
-  say(`Capturing ${options.targets.length} servers for ${formatDuration(durationMs)} (${id})`)
-  let told = performance.now()
+  say(`Capturing ${counted(options.targets.length, 'server')} for ${formatDuration(durationMs)} (${id})`)
+  say(`  ${policyNote(started)}; "sonde session redaction" changes it`)
+  const begun = performance.now()
+  let told = begun
   try {
     const ended = await followCapture(id, {
       connection,
@@ -39,13 +42,14 @@ export const runFirstCapture = async (options: FirstCaptureOptions): Promise<Cap
       onProgress: (capture) => {
         if (process.stderr.isTTY || performance.now() - told < LINE_EVERY_MS) return
         told = performance.now()
-        say(`  ${progressLine(capture)}`)
+        // Past its time the servers end one by one, which is no news.
+        if (told - begun < durationMs) say(`  ${progressLine(capture)}`)
       },
     })
     for (const line of resultLines(ended)) say(line)
     return ended
   } catch (error) {
-    if (signal.aborted) await stop(connection, id)
+    if (error instanceof Interrupted) await stop(connection, id)
     throw error
   } finally {
     processes.noteCapture(undefined)
@@ -77,14 +81,14 @@ const stop = async (connection: Connection, id: string): Promise<void> => {
 const progressLine = ({ segments }: Capture): string => {
   const lines = segments.reduce((sum, { counters }) => sum + counters.recorded, 0)
   const running = segments.filter(({ status }) => status === 'running').length
-  return `${formatCount(lines)} lines so far, ${running} of ${segments.length} servers recording`
+  return `${formatCount(lines)} lines so far, ${running} of ${counted(segments.length, 'server')} recording`
 }
 
 const resultLines = (capture: Capture): string[] => {
   const whole = capture.segments.filter(({ storage }) => storage === 'complete').length
   const size = `${formatCount(capture.lineCount)} lines, ${formatBytes(capture.byteCount)}`
   return [
-    `Capture ${capture.status}: ${size}, ${whole} of ${capture.segments.length} servers stored whole`,
+    `Capture ${capture.status}: ${size}, ${whole} of ${counted(capture.segments.length, 'server')} stored whole`,
     ...capture.segments
       .filter(({ status }) => status !== 'completed' && status !== 'truncated')
       .map(

@@ -2,7 +2,7 @@ import { appendFileSync, closeSync, mkdtempSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { lastLines, openLog, readableLogLine } from './log-file.ts'
+import { failureWithLog, lastLines, openLog, readableLogLine } from './log-file.ts'
 
 const makeFolder = () => {
   const path = mkdtempSync(join(tmpdir(), 'sonde-log-'))
@@ -39,6 +39,23 @@ test('routine lines are left out when others tell why', () => {
   expect(lastLines(log)).toEqual(['attached'])
   appendFileSync(log.path, '{"level":50,"msg":"failed"}\n{"level":30,"msg":"answered"}\nlast words\n')
   expect(lastLines(log)).toEqual(['failed', 'last words'])
+})
+
+test('a line that began before the part that is read is left out, and a long one ends in an ellipsis', () => {
+  using folder = makeFolder()
+  const log = openLog(join(folder.path, 'node.log'))
+  closeSync(log.descriptor)
+  appendFileSync(log.path, `${JSON.stringify({ msg: 'x'.repeat(70_000) })}\nplain\n${'y'.repeat(600)}\n`)
+  expect(lastLines(log)).toEqual(['plain', `${'y'.repeat(499)}…`])
+})
+
+test('a log that holds one line, longer than the part that is read, has nothing to show', () => {
+  using folder = makeFolder()
+  const log = openLog(join(folder.path, 'node.log'))
+  closeSync(log.descriptor)
+  appendFileSync(log.path, 'x'.repeat(70_000))
+  expect(lastLines(log)).toEqual([])
+  expect(failureWithLog('It ended.', log)).toMatchObject({ message: `It ended. Its log is ${log.path}.`, lines: [] })
 })
 
 test('a log is for its owner alone, and one that has grown large is set aside', () => {

@@ -1,13 +1,14 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from '@sonde/contracts'
-import { connectTo, type Connection } from '../core/connect.ts'
-import { failureOf, LocalFailure } from '../core/failure.ts'
+import type { Connection } from '../core/connect.ts'
+import { LocalFailure } from '../core/failure.ts'
 import { DAEMON_MAIN } from '../daemon.ts'
 import { startChild, type Child } from './child.ts'
+import { nodeName, nodeTokens } from './node-tokens.ts'
 import type { Owner } from './owner.ts'
 import type { Processes } from './processes.ts'
+import { sourceEnvironment, type DaemonSources } from './sources.ts'
 
 export interface NodesOptions {
   owner: Owner
@@ -15,8 +16,8 @@ export interface NodesOptions {
   dataDir: string
   processes: Processes
   signal: AbortSignal
-  /** Arguments of each daemon. */
-  daemons: readonly string[][]
+  /** What each daemon reads. */
+  daemons: readonly DaemonSources[]
 }
 
 /** The daemons of this run. Dispose to stop them all. */
@@ -32,14 +33,14 @@ const LOOK_MS = 250
 /** Starts the daemons and waits until each is online and its servers are known. Throws with the log of the first that is not. */
 export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
   const since = Date.now()
-  const tokens = await nodeTokens(options)
+  const tokens = await nodeTokens({ ...options, count: options.daemons.length })
   await using stack = new AsyncDisposableStack()
   const children: Child[] = []
   // One call that stops all at the same time: a stack would do it one after the other.
   stack.defer(async () => {
     await Promise.all(children.map((child) => child[Symbol.asyncDispose]()))
   })
-  for (const [index, args] of options.daemons.entries()) {
+  for (const [index, sources] of options.daemons.entries()) {
     const name = nodeName(index)
     const { DATABASE_URL: _secret, ...env } = process.env
     children.push(
@@ -47,9 +48,10 @@ export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
         name,
         title: `Daemon ${name}`,
         main: DAEMON_MAIN,
-        args: [...args, '--name', name],
+        args: ['--name', name],
         env: {
           ...env,
+          ...sourceEnvironment(sources),
           SONDE_URL: options.owner.url,
           SONDE_TOKEN: tokens[index],
           SONDE_SESSION: options.owner.sessionId,
@@ -65,18 +67,16 @@ export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
   return { children, targets, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-const nodeName = (index: number): string => `node-${index + 1}`
-
 /** A node that attached before this run started is a memory of the run before. */
 const untilOnline = async (options: NodesOptions, children: readonly Child[], since: number): Promise<Target[]> => {
   const { connection, signal, owner } = options
   const { sessionId } = owner
-  const servers = options.daemons.flat().filter((word) => word === '--target' || word === '--cluster').length
+  const servers = options.daemons.reduce((sum, { targets, clusters }) => sum + targets.length + clusters.length, 0)
   const deadline = performance.now() + ONLINE_MS
   for (;;) {
     signal.throwIfAborted()
     const dead = children.find((child) => child.hasEnded)
-    if (dead !== undefined) throw dead.failure('did not start')
+    if (dead !== undefined) throw dead.failure(`did not start (${await dead.exited})`)
     const { nodes } = await connection.call((rpc) => rpc.runtimeNode.roster.query({ sessionId }))
     const ours = nodes.filter(
       ({ lastAttachedAt, schedulable }) => schedulable && Date.parse(lastAttachedAt) >= since - CLOCK_SLACK_MS,
@@ -104,55 +104,3 @@ const untilOnline = async (options: NodesOptions, children: readonly Child[], si
 
 /** The database may be on another machine. */
 const CLOCK_SLACK_MS = 2_000
-
-/** Tokens of earlier runs are used again while they are good. */
-const nodeTokens = async ({ dataDir, owner, connection, daemons }: NodesOptions): Promise<string[]> => {
-  const path = join(dataDir, 'nodes.json')
-  const kept = readTokens(path)
-  const tokens: string[] = []
-  for (const index of daemons.keys()) {
-    const name = nodeName(index)
-    const { sessionId, url } = owner
-    const before = kept[name]
-    const token =
-      before !== undefined && (await isGood({ url, token: before, sessionId }))
-        ? before
-        : (await connection.call((rpc) => rpc.tokens.create.mutate({ kind: 'node', sessionId, name }))).token
-    tokens.push(token)
-    kept[name] = token
-  }
-  writeFileSync(`${path}.new`, `${JSON.stringify(kept, undefined, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
-  return tokens
-}
-
-const readTokens = (path: string): Record<string, string> => {
-  if (!existsSync(path)) return {}
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return Object.fromEntries(
-      Object.entries(value ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-    )
-  } catch {
-    return {}
-  }
-}
-
-const isGood = async ({
-  url,
-  token,
-  sessionId,
-}: {
-  url: string
-  token: string
-  sessionId: string
-}): Promise<boolean> => {
-  await using connection = await connectTo({ url, token, session: sessionId })
-  try {
-    const self = await connection.call((rpc) => rpc.tokens.self.query())
-    return self.kind === 'node' && self.sessionId === sessionId
-  } catch (error) {
-    if (failureOf(error).code.startsWith('auth.')) return false
-    throw error
-  }
-}

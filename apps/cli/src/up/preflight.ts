@@ -17,8 +17,10 @@ export const addressOfUrl = (url: string, option: string): { host: string; port:
 /** Throws when a server that was named does not answer, before anything is started. */
 export const assertServersAnswer = async (named: { targets: readonly string[]; clusters: readonly string[] }) => {
   const addresses = [
-    ...named.targets.filter((url) => !/^synthetic:?$/.test(url)).map((url) => addressOfUrl(url, '--target')),
-    ...named.clusters.map((url) => addressOfUrl(url, '--cluster')),
+    ...named.targets
+      .filter((url) => !/^synthetic:?$/.test(url))
+      .map((url) => addressOfUrl(url, '--target or SONDE_TARGETS')),
+    ...named.clusters.map((url) => addressOfUrl(url, '--cluster or SONDE_CLUSTERS')),
   ]
   await Promise.all(addresses.map(assertAnswers))
 }

@@ -61,6 +61,13 @@ export class Processes {
     this.#save()
   }
 
+  /** Ends a process, if it still runs, and takes it off the list. */
+  end(pid: number): void {
+    const noted = this.#run?.processes.find((each) => each.pid === pid)
+    if (noted !== undefined && isRunning(noted)) process.kill(pid, 'SIGKILL')
+    this.remove(pid)
+  }
+
   /** Ends every process at once. PostgreSQL gets SIGQUIT, its own way to end at once, since its children would outlive a SIGKILL for a moment. */
   killAll(): void {
     for (const each of this.#run?.processes ?? []) {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { connectTo } from '../core/connect.ts'
 import { Interrupted } from '../core/failure.ts'
 import { dataDirOf } from '../core/settings.ts'
-import { formatDuration } from '../print/units.ts'
+import { counted, formatDuration } from '../print/units.ts'
 import { plainText } from '../print/plain-text.ts'
 import { signInLink } from '../console.ts'
 import { buildConsole } from './build-console.ts'
@@ -18,6 +18,7 @@ import type { Processes } from './processes.ts'
 import { chooseSource, findServerProgram } from './sources.ts'
 import { startSource } from './start-source.ts'
 import { migrateStore, openStore } from './store.ts'
+import { Watch } from './watch.ts'
 
 export interface UpOptions {
   dataDir: string
@@ -38,8 +39,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const step = (what: string, text: string): void => say(`  ${what.padEnd(15)} ${text}`)
 
 /**
- * Starts everything, in order, and stays until the signal aborts or the control plane ends; then stops everything in the
- * reverse order. `ready` tells whether it had come up.
+ * Starts everything, in order, and stays until the signal aborts or a process ends that the rest needs; then stops everything
+ * in the reverse order. `ready` tells whether it had come up: whether its nodes were online.
  */
 export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => {
   const { signal, processes, dataDir } = options
@@ -48,35 +49,54 @@ export const runUp = async (options: UpOptions): Promise<{ ready: boolean }> => 
   await assertServersAnswer(options)
   prepareDataDir(dataDir)
   const before = await processes.takeOver()
+  const watch = new Watch(signal)
   const stack = new AsyncDisposableStack()
   stack.defer(() => processes.release())
+  let since = performance.now()
+  const stopping = (): void => {
+    since = performance.now()
+    say('\nStopping')
+  }
+  if (signal.aborted) stopping()
+  signal.addEventListener('abort', stopping)
   try {
     await assertPortFree(options.host, options.port)
     say('Sonde')
-    if (before.wasKilled) step('Earlier run', `was killed; ${before.stopped.length} processes that it left have ended`)
-    await bringUp({ ...options, source, earlierCaptureId: before.captureId }, stack, progress)
-  } catch (error) {
-    if (!(error instanceof Interrupted || signal.aborted)) {
+    if (before.wasKilled) step('Earlier run', `was killed${leftWords(before.stopped.length)}`)
+    await bringUp({ ...options, source, earlierCaptureId: before.captureId, watch }, stack, progress)
+  } catch (thrown) {
+    const cause = await watch.causeOf(thrown)
+    watch.isStopping = true
+    signal.removeEventListener('abort', stopping)
+    if (!(cause instanceof Interrupted)) {
       if (progress.ready) say('\nStopping, because something ended that the rest needs')
       await stack.disposeAsync()
-      throw error
+      throw cause
     }
   }
-  const started = performance.now()
-  say('\nStopping')
   await stack.disposeAsync()
-  say(`Stopped in ${formatDuration(performance.now() - started)}. The data stays in ${dataDir}`)
+  say(`Stopped in ${formatDuration(performance.now() - since)}. The data stays in ${dataDir}`)
   return progress
 }
 
-type BringUpOptions = UpOptions & { source: ReturnType<typeof chooseSource>; earlierCaptureId: string | undefined }
+const leftWords = (count: number): string =>
+  count === 0 ? '' : `; ${counted(count, 'process', 'processes')} that it left ${count === 1 ? 'has' : 'have'} ended`
 
+interface BringUpOptions extends UpOptions {
+  source: ReturnType<typeof chooseSource>
+  earlierCaptureId: string | undefined
+  watch: Watch
+}
+
+/** Runs until the watch's signal aborts, and throws its reason. */
 const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, progress: { ready: boolean }) => {
-  const { signal, processes, dataDir } = options
+  const { processes, dataDir, watch } = options
+  const { signal } = watch
   const store = await openStore({
     dataDir,
     env: process.env,
     processes,
+    watch,
     stack,
     say: (text) => step('PostgreSQL', text),
   })
@@ -92,40 +112,41 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   const { url } = await controlPlane.message('listening', { signal, timeoutMs: READY_MS })
   if (typeof url !== 'string') throw controlPlane.failure('did not say where it listens')
   step('Control plane', url)
+  watch.needed(controlPlane.exited, (how) =>
+    controlPlane.failure(`ended (${how}), so everything was stopped`, 'What was stored is kept; start again.'),
+  )
 
   const owner = await ensureOwner({ dataDir, databaseUrl: store.url, url })
   if (owner.isNew) step('Owner token', `${owner.token}  (shown only now; kept in ${join(dataDir, 'cli.json')})`)
+  if (owner.movedTo) step('Session', `"${plainText(owner.movedTo.name)}" (${owner.sessionId}): ${MOVED}`)
   const connection = stack.use(await connectTo({ url, token: owner.token, session: owner.sessionId }))
   const { sessionId } = owner
   const { code } = await connection.call((rpc) => rpc.signIn.createCode.mutate())
   step('Console', unbuilt ?? `${signInLink(url, code)}  (signs in once, within 10 minutes)`)
   const earlier = await connection.call((rpc) => rpc.captures.list.query({ sessionId, limit: 1000 }))
-  if (!owner.isNew) step('Data', `kept from before: ${earlier.captures.length} captures`)
+  if (!owner.isNew && !owner.movedTo) step('Data', `kept from before: ${counted(earlier.captures.length, 'capture')}`)
 
-  const source = await startSource(options.source, { dataDir, processes, stack, signal })
+  const source = await startSource(options.source, { dataDir, processes, stack, watch, say })
   step('Servers', source.description)
   const nodes = stack.use(await startNodes({ owner, connection, dataDir, processes, signal, daemons: source.daemons }))
-  step('Nodes', `${nodes.children.length} online, reading ${nodes.targets.length} servers`)
-  const stopping = new AbortController()
-  stack.defer(() => stopping.abort())
-  for (const child of nodes.children) void tellEnd(child, stopping.signal)
+  step('Nodes', `${nodes.children.length} online, reading ${counted(nodes.targets.length, 'server')}`)
+  // One node that fails does not disturb the others.
+  for (const { name, exited, logPath } of nodes.children) {
+    watch.told(exited, (how) => say(`${name} ended (${how}); the others go on. Its log: ${logPath}`))
+  }
+  progress.ready = true
 
   say('')
-  const ended = controlPlane.exited.then((how) => {
-    throw controlPlane.failure(`ended (${how})`)
-  })
-  ended.catch(() => {})
   const { captureMs: durationMs } = options
   const first = { connection, sessionId, targets: nodes.targets, processes, signal, say }
   const earlierId = options.earlierCaptureId
   const capture =
-    durationMs === undefined
-      ? undefined
-      : await Promise.race([runFirstCapture({ ...first, durationMs, earlierId }), ended])
-  progress.ready = true
+    durationMs === undefined ? undefined : await watch.orFailure(runFirstCapture({ ...first, durationMs, earlierId }))
   for (const line of nextSteps(dataDir, capture?.id ?? earlier.captures[0]?.id)) say(line)
-  await Promise.race([aborted(signal), ended])
+  await watch.untilAborted()
 }
+
+const MOVED = 'the one of before takes no more work'
 
 const startControlPlane = (options: UpOptions, databaseUrl: string): Child =>
   startChild({
@@ -147,17 +168,4 @@ const nextSteps = (dataDir: string, captureId: string | undefined): string[] => 
       : `  ${where}npx sonde tail ${captureId} | head`,
     '\nCtrl-C stops everything; the data stays.',
   ]
-}
-
-/** One node that fails does not disturb the others: it is told, and the rest goes on. */
-const tellEnd = async (child: Child, stopping: AbortSignal): Promise<void> => {
-  const how = await child.exited
-  if (!stopping.aborted) say(`${child.name} ended (${how}); the others go on. Its log: ${child.logPath}`)
-}
-
-const aborted = async (signal: AbortSignal): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  if (signal.aborted) return
-  signal.addEventListener('abort', () => resolve())
-  await promise
 }

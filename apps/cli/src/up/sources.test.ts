@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../core/failure.ts'
-import { chooseSource, findServerProgram, primaryDaemons, syntheticDaemons } from './sources.ts'
+import {
+  chooseSource,
+  findServerProgram,
+  primaryDaemons,
+  sourceEnvironment,
+  syntheticDaemons,
+  urlsOf,
+} from './sources.ts'
 
 describe('the source of traffic', () => {
   test('servers that were named win over a server program, up to three a daemon, a cluster one of its own', () => {
@@ -8,9 +15,9 @@ describe('the source of traffic', () => {
     expect(chooseSource({ targets, clusters: ['redis://seed'] }, '/usr/bin/redis-server')).toEqual({
       kind: 'given',
       daemons: [
-        ['--target', 'redis://a', '--target', 'redis://b', '--target', 'redis://c'],
-        ['--target', 'redis://d'],
-        ['--cluster', 'redis://seed'],
+        { targets: ['redis://a', 'redis://b', 'redis://c'], clusters: [] },
+        { targets: ['redis://d'], clusters: [] },
+        { targets: [], clusters: ['redis://seed'] },
       ],
     })
   })
@@ -25,8 +32,16 @@ describe('the source of traffic', () => {
   })
 
   test('there are three daemons, each with one source', () => {
-    expect(syntheticDaemons()).toEqual(Array.from({ length: 3 }, () => ['--target', 'synthetic:']))
-    expect(primaryDaemons([7000, 7001])[1]).toEqual(['--target', 'redis://127.0.0.1:7001'])
+    expect(syntheticDaemons()).toEqual(Array.from({ length: 3 }, () => ({ targets: ['synthetic:'], clusters: [] })))
+    expect(primaryDaemons([7000, 7001])[1]).toEqual({ targets: ['redis://127.0.0.1:7001'], clusters: [] })
+  })
+
+  test('URLs go to a daemon as words of its environment, and one with a space stays one', () => {
+    const environment = sourceEnvironment({ targets: ['redis://:a b@h', 'synthetic:'], clusters: [] })
+    expect(environment).toEqual({ SONDE_TARGETS: 'redis://:a%20b@h synthetic:', SONDE_CLUSTERS: '' })
+    expect(urlsOf(environment['SONDE_TARGETS'])).toEqual(['redis://:a%20b@h', 'synthetic:'])
+    expect(urlsOf(' \n')).toEqual([])
+    expect(urlsOf(undefined)).toEqual([])
   })
 })
 

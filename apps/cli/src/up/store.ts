@@ -2,7 +2,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { migrate } from '@sonde/database'
 import { LocalFailure } from '../core/failure.ts'
+import { failureWithLog } from './log-file.ts'
+import { wordsForEnd } from './process-end.ts'
 import type { Processes } from './processes.ts'
+import type { Watch } from './watch.ts'
 
 /** The database of this run. */
 export interface Store {
@@ -15,10 +18,13 @@ interface StoreOptions {
   dataDir: string
   env: NodeJS.ProcessEnv
   processes: Processes
+  watch: Watch
   /** Stops what is started here, in the end. */
   stack: AsyncDisposableStack
   say: (line: string) => void
 }
+
+const RECOVERY = 'Start again: it recovers by itself, and nothing that was acknowledged is lost.'
 
 /** The PostgreSQL of DATABASE_URL, or one that is started in the data directory. Throws with its last words when it does not come up. */
 export const openStore = async (options: StoreOptions): Promise<Store> => {
@@ -36,7 +42,11 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     const advice = `There is no space left for PostgreSQL in ${dataDir}. Free some, then try again. It said:`
     throw new LocalFailure(isFull ? advice : message, { lines: tellingLines(lines), cause: error })
   }
+  const { logPath } = server
   options.processes.add('PostgreSQL', server.pid, 'SIGINT')
+  options.watch.needed(server.exited.then(wordsForEnd), (how) =>
+    failureWithLog(`PostgreSQL ended (${how}), so everything was stopped. ${RECOVERY}`, { path: logPath, startsAt: 0 }),
+  )
   const forget = guardProcess(server.pid, { signal: 'SIGINT' })
   options.stack.defer(async () => {
     await server[Symbol.asyncDispose]()

@@ -24,6 +24,7 @@ export const SEGMENT_TONE: Record<SegmentStatus, Tone> = {
 }
 
 export const STORAGE_TONE: Record<SegmentStorage, Tone> = {
+  none: 'off',
   open: 'off',
   reconciling: 'busy',
   complete: 'good',
@@ -67,5 +68,8 @@ export const elapsedMs = (capture: Capture | CaptureSummary, now: number): numbe
 
 /** What the redaction policy of a capture means for whoever reads it. */
 export const POLICY_WORDS: Record<Capture['policyLevel'], string> = {
+  full: 'keys are kept, values and all else that clients chose are masked',
+  values: 'values of the common writes are masked',
+  keys: 'keys and values are masked',
   none: 'values are shown as the server printed them',
 }

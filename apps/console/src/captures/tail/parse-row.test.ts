@@ -29,6 +29,13 @@ test('what is no whole line is shown whole, inert, and with what is wrong', () =
   expect(row.args).toBe('<script>\\x1b[2J\\x9b\\xadx')
 })
 
+test('a line that was cut keeps its parts and is marked', () => {
+  const row = parseRow({ ...rowOf('1795251178.000045 [3 a:1] "SET" "k" "va'), cut: true })
+  expect(row).toEqual({ db: '3', source: 'a:1', verb: 'SET', args: '"k" "va', error: 'cut' })
+  expect(parseRow({ ...rowOf('1795251178.000045 [3 a:1] "SET" "k"'), cut: true }).error).toBe('cut')
+  expect(parseRow({ ...rowOf('17952'), cut: true })).toMatchObject({ args: '17952', error: 'cut' })
+})
+
 test('a row is parsed once', () => {
   const row = rowOf('1795251178.000045 [0 a:1] "PING"')
   expect(parseRow(row)).toBe(parseRow(row))

@@ -11,7 +11,7 @@ export interface ParsedRow {
   verb: string
   /** The arguments after the verb, with their quotes. */
   args: string
-  /** Why it is no whole line; `args` is then all that is stored of it. */
+  /** Why it is no whole line; `args` is then all that is stored of it, of a `cut` one whose parts can be read what follows the verb. */
   error: string | undefined
 }
 
@@ -23,18 +23,18 @@ const parsed = new WeakMap<TailRow, ParsedRow>()
 export const parseRow = (row: TailRow): ParsedRow => {
   const known = parsed.get(row)
   if (known) return known
-  const result = parse(row.line)
+  const result = parse(row)
   parsed.set(row, result)
   return result
 }
 
-const parse = (text: string): ParsedRow => {
+const parse = ({ line: text, cut }: TailRow): ParsedRow => {
   const bytes = latin1Encode(text)
   const error = parseMonitorLine(bytes, 0, bytes.length, bracket)
-  if (error === null) return partsOf(bracket)
+  if (error === null || (cut && bracket.argc > 0)) return { ...partsOf(bracket), error: cut ? 'cut' : undefined }
   // A row does not say its dialect, and no line is whole in both.
   if (parseMonitorLine(bytes, 0, bytes.length, paren) === null) return partsOf(paren)
-  return { db: '', source: '', verb: '', args: inertBytes(text), error }
+  return { db: '', source: '', verb: '', args: inertBytes(text), error: cut ? 'cut' : error }
 }
 
 const partsOf = (line: MonitorLine): ParsedRow => {

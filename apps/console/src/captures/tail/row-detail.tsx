@@ -26,7 +26,10 @@ export const RowDetail = ({ row, label, onClose }: { row: TailRow; label: string
         {error === undefined ? '' : `[${error}] `}
         {verb} {isLong ? `${args.slice(0, DETAIL_CHARS)}…` : args}
       </pre>
-      {isLong && <p className="quiet">Only the beginning is shown. An export has the whole line.</p>}
+      {row.cut && (
+        <p className="quiet">The line was longer than its limit, or its stream broke off: no more of it is stored.</p>
+      )}
+      {isLong && <p className="quiet">Only the beginning is shown. An export has all that is stored.</p>}
     </aside>
   )
 }

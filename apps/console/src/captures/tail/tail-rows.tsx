@@ -130,7 +130,8 @@ const Line = ({ row, capture, isChosen, onChoose }: LineProps) => {
         {db !== '' && db !== '0' ? ` db${db}` : ''}
       </span>
       <span className="line-text">
-        {error === undefined ? <b>{verb}</b> : <span className="bad">[{error}]</span>}{' '}
+        {error !== undefined && <span className="bad">[{error}] </span>}
+        {verb !== '' && <b>{verb} </b>}
         {args.length > ROW_CHARS ? `${args.slice(0, ROW_CHARS)}…` : args}
       </span>
     </button>
