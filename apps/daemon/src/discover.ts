@@ -13,6 +13,8 @@ export interface FoundTarget {
 export interface Discovery {
   clusters: { ok: boolean; error?: string }[]
   targets: FoundTarget[]
+  /** Servers that could not be asked, with their or the system's own words. */
+  unanswered: { address: string; error: string }[]
 }
 
 /** How a discovery asks a server; failures are thrown with the server's words. */
@@ -49,7 +51,7 @@ interface ClusterView {
 
 class Discoverer {
   readonly #options: DiscoverOptions
-  readonly #result: Discovery = { clusters: [], targets: [] }
+  readonly #result: Discovery = { clusters: [], targets: [], unanswered: [] }
   readonly #clusterOf = new Map<string, number>()
 
   constructor(options: DiscoverOptions) {
@@ -60,9 +62,9 @@ class Discoverer {
     // All at once, since a server that is down takes seconds to say so; merged in the order given.
     const found = await Promise.all(this.#options.specs.map((spec, index) => this.#find(spec, index)))
     for (const add of found) add()
-    const { clusters, targets } = this.#result
+    const { clusters, targets, unanswered } = this.#result
     const byReach = targets.toSorted((a, b) => Number(b.declared.reachable) - Number(a.declared.reachable))
-    return { clusters, targets: byReach.slice(0, MAX_TARGETS) }
+    return { clusters, targets: byReach.slice(0, MAX_TARGETS), unanswered }
   }
 
   #find(spec: TargetSpec, index: number): Promise<() => void> {
@@ -201,8 +203,9 @@ class Discoverer {
 
   /** Declared all the same, as not healthy; with the identity it had, so that it stays the target it was. */
   #addUnanswered(address: ServerAddress, error: string, isCluster = false): void {
-    const { clusters, targets } = this.#result
+    const { clusters, targets, unanswered } = this.#result
     const { host, port } = address
+    unanswered.push({ address: describeAddress(address), error })
     const unknown: DeclaredTarget = {
       kind: 'server',
       host,

@@ -177,6 +177,9 @@ export class Targets implements Disposable {
     const isNew = this.#last?.text !== text
     if (!isNew && nowMs - (this.#last?.atMs ?? 0) < REDECLARE_MS) return
     if (isNew) log.info({ targets: targets.map(summarize), clusters: list.clusters }, 'targets found')
+    for (const { address, error } of isNew ? discovery.unanswered : []) {
+      log.warn({ target: address, error }, `cannot read ${address}: ${error}`)
+    }
     this.#last = { text, atMs: nowMs }
     this.#discoveryOf.set(JSON.stringify(list), discovery)
     const [oldest] = this.#discoveryOf.keys()

@@ -238,3 +238,4 @@ export {
   type Slice,
   type UploadResult,
 } from './commands.ts'
+export { issueWords, type Issue } from './issue-words.ts'

@@ -4,6 +4,7 @@ import type { Target } from '@sonde/contracts'
 import type { Connection } from '../core/connect.ts'
 import { LocalFailure } from '../core/failure.ts'
 import { DAEMON_MAIN } from '../daemon.ts'
+import { counted } from '../print/units.ts'
 import { startChild, type Child } from './child.ts'
 import { nodeName, nodeTokens } from './node-tokens.ts'
 import type { Owner } from './owner.ts'
@@ -92,9 +93,11 @@ const untilOnline = async (options: NodesOptions, children: readonly Child[], si
     if (performance.now() >= deadline) {
       if (areOnline && read.length > 0) return read
       const [first] = children
-      const advice = `Can this machine reach each of them? The logs are beside ${first?.logPath}.`
-      if (areOnline)
-        throw new LocalFailure(`The nodes are online, but none of ${servers} servers can be read. ${advice}`)
+      if (areOnline) {
+        const advice = 'Can this machine reach and sign in to each of them?'
+        const how = `is online, but no server can be read (${counted(servers, 'server')} to read)`
+        throw first?.failure(how, advice) ?? new LocalFailure(advice)
+      }
       const seen = `${ours.length} of ${children.length} nodes are online after ${ONLINE_MS / 1000} s`
       throw first?.failure(`is not ready: ${seen}`) ?? new LocalFailure(seen)
     }

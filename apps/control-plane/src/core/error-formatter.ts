@@ -1,7 +1,6 @@
-import { ERRORS, newId, SondeError, toSondeError, type ErrorCode, type WireError } from '@sonde/contracts'
+import { ERRORS, issueWords, newId, SondeError, toSondeError, type ErrorCode, type WireError } from '@sonde/contracts'
 import { TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
-import { issueWords } from './issue-words.ts'
 
 /** tRPC's own refusals, made before a procedure runs. */
 const FROM_TRPC: Partial<Record<TRPCError['code'], ErrorCode>> = {

@@ -148,6 +148,7 @@ export const replaceReach = async (db: Db, nodeId: string, targetIds: string[]):
     .execute()
 }
 
+/** A node reaches what it declared for as long as it has a slot in the target's session. */
 const targetsOf = (db: Db, sessionId: string) =>
   db
     .selectFrom('targets as t')
@@ -155,6 +156,8 @@ const targetsOf = (db: Db, sessionId: string) =>
     .selectAll('t')
     .select(
       sql<string[]>`coalesce((select array_agg(nt.node_id order by nt.node_id) from node_targets nt
+        join runtime_node_attachments a on a.node_id = nt.node_id and a.session_id = t.session_id
+          and a.state in ('registering', 'online', 'degraded')
         where nt.target_id = t.id), '{}')`.as('node_ids'),
     )
     .orderBy('t.id')

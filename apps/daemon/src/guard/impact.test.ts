@@ -29,11 +29,11 @@ describe('what ends a reader', () => {
     expect(judge([{ usedMemory: 1e9, memoryLimit: 0, omemBytes: 2 ** 20 }]).first).toBeUndefined()
   })
 
-  test('a median round trip of both three times the one before and 5 ms, over 5 s', () => {
-    const slow = repeat({ roundTripUs: 6_000 }, 30)
+  test('a median round trip of both three times the one before and 10 ms, over 5 s', () => {
+    const slow = repeat({ roundTripUs: 12_000 }, 30)
     expect(judge(slow)).toMatchObject({ at: 20, first: { signal: 'latency' } })
-    expect(judge(slow, { baselineUs: 2_500 }).first).toBeUndefined()
-    expect(judge(repeat({ roundTripUs: 4_900 }, 30)).first).toBeUndefined()
+    expect(judge(slow, { baselineUs: 4_500 }).first).toBeUndefined()
+    expect(judge(repeat({ roundTripUs: 9_900 }, 30)).first).toBeUndefined()
     // Less than half of the looks.
     const mixed = Array.from({ length: 60 }, (_, index) => ({ roundTripUs: index % 3 === 0 ? 90_000 : 100 }))
     expect(judge(mixed).first).toBeUndefined()

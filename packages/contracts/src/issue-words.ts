@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 
-type Issue = z.core.$ZodIssue
+/** One thing that validation found wrong. */
+export type Issue = z.core.$ZodIssue
 
 const TYPES: Record<string, string> = {
   string: 'a text',
