@@ -13,7 +13,7 @@ import { createOpenStreams, watchStreams } from './core/open-streams.ts'
 import { pause } from './core/loop.ts'
 import type { Resources } from './core/resources.ts'
 import { createWebSocketServer } from './core/websocket.ts'
-import { nodeRoutes, startNodes } from './nodes/index.ts'
+import { nodeRoutes, quickBeat, startNodes } from './nodes/index.ts'
 import { appRouter } from './router.ts'
 import { signInRoutes } from './sign-in/index.ts'
 
@@ -87,7 +87,7 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
     await closed
     clearTimeout(impatient)
   })
-  starting.use(createWebSocketServer({ server, resources, authenticate, appRouter }))
+  starting.use(createWebSocketServer({ server, resources, authenticate, appRouter, quick: quickBeat }))
   starting.defer(async () => {
     stopping.abort()
     resources.log.info({ waitMs: config.drainWaitMs }, 'draining')

@@ -120,14 +120,14 @@ test('a quick restart gives no grace: who died before it is reported as if there
   await using scope = new AsyncDisposableStack()
   const scene = await startScene(scope, false)
   const { database, fleet, server } = scene
-  // A start takes longer than the scaled limit of deafness, so a second replica goes on sweeping, as in a rolling deploy.
+  // A start takes longer than the scaled limits, so the replica that the nodes beat to goes on, as in a rolling deploy.
   await using second = await startControlPlane({ databaseUrl: database.url, env: SCALED })
   expect(second.url).not.toBe(server.url)
   const before = await readyAt(database)
   const dead = fleet.nodeIds.slice(10)
   fleet.silence(dead)
-  await server.stop()
-  await server.restart()
+  await second.stop()
+  await second.restart()
   const found = await poll(
     async () => {
       const verdicts = await offlineVerdicts(database, fleet.nodeIds)

@@ -42,33 +42,47 @@ export const { router, mergeRouters } = t
 /** Calls that come several times a second from every node; one log line each would bury the rest. */
 const FREQUENT = new Set(['runtimeNode.heartbeat', 'segments.report', 'runtimeNode.answer'])
 
-/** One step for both, and a request id only where it is shown: each step of its own costs a frequent call 5 µs, an id 4 µs. */
-const observedAndAuthenticated = t.procedure.use(async ({ ctx, next, path, type }) => {
+/**
+ * Runs a call as its caller, measured, logged, and with its error as tRPC wants it. One step for all of it, and a request id
+ * only where it is shown: each step of its own costs a frequent call 5 µs, an id 4 µs.
+ */
+export const observe = async <T>(
+  { ctx, path, type }: { ctx: CallContext; path: string; type: string },
+  run: (principal: Principal) => Promise<T>,
+): Promise<T> => {
   const { log, metrics } = ctx.resources
   const started = performance.now()
-  metrics.rpcInFlight.inc()
-  const caller = await ctx.authenticate(ctx.peer.token).then(
-    (principal) => ({ principal }),
-    (error: unknown) => ({ error }),
-  )
-  if ('principal' in caller) ctx.peer.principal = caller.principal
-  const result = 'principal' in caller ? await next({ ctx: caller }) : { ok: false as const, error: caller.error }
-  metrics.rpcInFlight.dec()
-  const durationMs = Math.round(performance.now() - started)
-  const lineOf = (requestId: string) => ({ requestId, procedure: path, type, durationMs })
-  if (result.ok) {
-    metrics.rpcDuration.observe({ procedure: path, code: 'ok' }, durationMs / 1000)
-    if (!FREQUENT.has(path)) log.info(lineOf(ctx.requestId ?? newId()), 'answered')
-    return result
+  const finish = (code: string): { procedure: string; type: string; durationMs: number } => {
+    metrics.rpcInFlight.dec()
+    const durationMs = Math.round(performance.now() - started)
+    metrics.rpcDuration.observe({ procedure: path, code }, durationMs / 1000)
+    return { procedure: path, type, durationMs }
   }
-  const requestId = ctx.requestId ?? newId()
-  const line = lineOf(requestId)
-  const error = sondeErrorOf(result.error)
-  metrics.rpcDuration.observe({ procedure: path, code: error.code }, durationMs / 1000)
-  if (ERRORS[error.code].http >= 500) log.error({ ...line, code: error.code, err: error.cause ?? error }, 'failed')
-  else log.warn({ ...line, code: error.code }, 'refused')
-  throw toTrpcError(error, requestId)
-})
+  metrics.rpcInFlight.inc()
+  try {
+    const principal = await ctx.authenticate(ctx.peer.token)
+    ctx.peer.principal = principal
+    const result = await run(principal)
+    const line = finish('ok')
+    if (!FREQUENT.has(path)) log.info({ requestId: ctx.requestId ?? newId(), ...line }, 'answered')
+    return result
+  } catch (thrown) {
+    const error = sondeErrorOf(thrown)
+    const requestId = ctx.requestId ?? newId()
+    const line = { requestId, ...finish(error.code), code: error.code }
+    if (ERRORS[error.code].http >= 500) log.error({ ...line, err: error.cause ?? error }, 'failed')
+    else log.warn(line, 'refused')
+    throw toTrpcError(error, requestId)
+  }
+}
+
+const observedAndAuthenticated = t.procedure.use(({ ctx, next, path, type }) =>
+  observe({ ctx, path, type }, async (principal) => {
+    const result = await next({ ctx: { principal } })
+    if (!result.ok) throw result.error
+    return result
+  }),
+)
 
 const ofKind = (kind: Principal['kind']) =>
   observedAndAuthenticated.use(({ ctx, next }) => {

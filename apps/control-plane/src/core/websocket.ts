@@ -6,6 +6,7 @@ import type { AppRouter } from '../router.ts'
 import type { Authenticate, Principal } from './authenticate.ts'
 import { assertOwnSocket, credentialOf } from './credential.ts'
 import { revocationId } from './events.ts'
+import { QuickSocket, takeQuickCall, type QuickCall } from './quick-call.ts'
 import type { Resources } from './resources.ts'
 import type { CallContext, Peer } from './trpc.ts'
 
@@ -17,6 +18,8 @@ export interface WebSocketOptions {
   resources: Resources
   authenticate: Authenticate
   appRouter: AppRouter
+  /** A procedure of the router that is answered past it. */
+  quick?: QuickCall
 }
 
 /** Closes the lane of a node that was revoked: a policy was violated, says RFC 6455. */
@@ -27,8 +30,13 @@ const REVOKED = 1008
  * reconnect, then closes.
  */
 export const createWebSocketServer = (options: WebSocketOptions): AsyncDisposable => {
-  const { server, resources, authenticate, appRouter } = options
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES, perMessageDeflate: false })
+  const { server, resources, authenticate, appRouter, quick } = options
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MESSAGE_BYTES,
+    perMessageDeflate: false,
+    WebSocket: QuickSocket,
+  })
   const peers = new Map<WebSocket, Peer>()
   const revocations = resources.events.onEvent('revocations', (id) => {
     for (const [socket, { principal }] of peers) {
@@ -42,7 +50,12 @@ export const createWebSocketServer = (options: WebSocketOptions): AsyncDisposabl
       const peer: Peer = { token: credentialOf(req).token, principal: undefined }
       peers.set(res, peer)
       res.once('close', () => peers.delete(res))
-      return { resources, authenticate, peer, requestId: undefined, unsentBytes: () => res.bufferedAmount }
+      const unsentBytes = () => res.bufferedAmount
+      const ctx: CallContext = { resources, authenticate, peer, requestId: undefined, unsentBytes }
+      if (quick && res instanceof QuickSocket) {
+        res.take = takeQuickCall({ quick, appRouter, ctx, send: (text) => res.send(text) })
+      }
+      return ctx
     },
     keepAlive: { enabled: true, pingMs: 10_000, pongWaitMs: 10_000 },
   })

@@ -104,6 +104,8 @@ const measureFleet = async (stage: Stage, known: readonly string[], connection: 
   const tokens = await addTokens(database, owner, fleet.sockets)
   await sql`vacuum analyze runtime_node_presence, runtime_node_attachments, runtime_nodes, tokens`.execute(database.db)
   await sql`checkpoint`.execute(database.db)
+  // A fresh process: one that has worked hard before holds memory that would hide what the connections take.
+  await server.restart()
   const memoryBefore = memoryOf(server.pid)
   using sender = await openLanes({ url: server.url, tokens }, fleet.sockets)
   const readCpu = () => ({ node: cpuOf(server.pid), postgres: cpuOfTree(postgres.pid) })

@@ -8,6 +8,7 @@ export { leaseHolders, nodeStates, requireActiveNode } from './active-node.ts'
 export type { NodeWork, ReachedPrimary } from './outside.ts'
 export { createNodesRouter } from './router.ts'
 export { nodeRoutes } from './routes.ts'
+export { quickBeat } from './quick-beat.ts'
 
 /** A sweep that is brought forward, because a row is about to cross, is still not more frequent than this. */
 const SHORTEST_PAUSE_MS = 1_000

@@ -16,8 +16,8 @@ import { attach } from './attach.ts'
 import { capabilityUpdate } from './capability-update.ts'
 import { detach } from './detach.ts'
 import { createEnrollment } from './enrollment.ts'
-import { heartbeat } from './heartbeat.ts'
 import type { Outside } from './outside.ts'
+import { beatOn } from './quick-beat.ts'
 import { remove } from './remove.ts'
 import { revoke } from './revoke.ts'
 import { roster } from './roster.ts'
@@ -30,11 +30,9 @@ export const createNodesRouter = (outside: Outside) =>
     attach: anyProcedure
       .input(attachInput)
       .mutation(({ ctx: { resources, principal }, input }) => attach({ resources, principal, input })),
-    heartbeat: anyProcedure.input(heartbeatInput).mutation(async ({ ctx: { resources, principal, peer }, input }) => {
-      const verdict = await heartbeat({ resources, principal, input })
-      if (verdict.credential) peer.token = verdict.credential.token
-      return verdict
-    }),
+    heartbeat: anyProcedure
+      .input(heartbeatInput)
+      .mutation(({ ctx, input }) => beatOn(ctx, { principal: ctx.principal, input })),
     capabilityUpdate: anyProcedure
       .input(capabilityUpdateInput)
       .mutation(({ ctx: { resources, principal }, input }) => capabilityUpdate({ resources, principal, input })),

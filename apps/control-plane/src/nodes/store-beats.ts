@@ -66,11 +66,10 @@ export const writeBeats = async (db: Kysely<Schema>, beats: Beat[], replicaId: s
       from latest l
       where p.node_id = l.node_id and p.attachment_id = l.attachment_id and p.epoch = l.epoch
         and p.health_state = l.before and p.replica_id is not null
-      returning p.node_id
+      returning p.node_id, l.session_id, l.before, l.health
     ), recorded as (
       insert into runtime_node_transitions (node_id, session_id, axis, from_state, to_state, cause)
-      select l.node_id, l.session_id, 'liveness', l.before, l.health, 'heartbeat'
-      from latest l where l.before <> l.health and l.node_id in (select node_id from written)
+      select node_id, session_id, 'liveness', before, health, 'heartbeat' from written where before <> health
     )
     select (a.n - 1)::int as at, a.node_id in (select node_id from written) as written, a.state, a.epoch,
       a.client_version as "clientVersion", a.min_client_version as floor,

@@ -16,10 +16,14 @@ const TOLD_MS = 20_000
 export const drillDeaths = async (stage: Stage, { seed }: { seed: number }): Promise<Check[]> => {
   using fleet = new Fleet({ place: placeOf(stage), nodes: NODES, seed })
   await fleet.start()
+  const since = Date.now()
   const dead = new Set([fleet.nodes[0]?.nodeId ?? ''])
   fleet.nodes[0]?.close()
   const checks = await Promise.all([reported(stage, dead), cloned(stage, fleet), busy(stage)])
-  return [...checks, noFalseOffline('no false offline beside a death', await announcements(stage.database), dead)]
+  return [
+    ...checks,
+    noFalseOffline('no false offline beside a death', await announcements(stage.database), { dead, since }),
+  ]
 }
 
 const reported = async ({ database }: Stage, dead: ReadonlySet<string>): Promise<Check> => {

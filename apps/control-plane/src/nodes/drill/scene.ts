@@ -41,10 +41,19 @@ export const announcements = async ({ db }: Database): Promise<Announcement[]> =
   return rows
 }
 
-/** That nobody was announced offline but `dead`. */
-export const noFalseOffline = (name: string, all: readonly Announcement[], dead: ReadonlySet<string>): Check => {
+/** That nobody was announced offline but `dead`. Times are told from `since`. */
+export const noFalseOffline = (
+  name: string,
+  all: readonly Announcement[],
+  { dead, since }: { dead: ReadonlySet<string>; since: number },
+): Check => {
   const wrong = all.filter(({ nodeId, to }) => to === 'offline' && !dead.has(nodeId))
-  return { name, ok: wrong.length === 0, detail: `${wrong.length} false verdicts offline` }
+  const times = wrong.slice(0, 5).map(({ at }) => seconds(at - since))
+  return {
+    name,
+    ok: wrong.length === 0,
+    detail: `${wrong.length} false verdicts offline${times.length > 0 ? `, after ${times.join(', ')}` : ''}`,
+  }
 }
 
 export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

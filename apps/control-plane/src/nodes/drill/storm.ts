@@ -13,6 +13,7 @@ export const drillStorm = async (stage: Stage, { seed, nodes }: { seed: number; 
   using fleet = new Fleet({ place: placeOf(stage), nodes: ids.map((nodeId) => ({ nodeId, epoch: 1 })), seed })
   await fleet.start()
   const before = (await announcements(stage.database)).length
+  const killed = Date.now()
   await stage.server.kill('SIGKILL')
   const back = fleet.watchReturns()
   await stage.server.restart()
@@ -26,6 +27,9 @@ export const drillStorm = async (stage: Stage, { seed, nodes }: { seed: number; 
       ok: back.size === nodes && last <= BACK_MS,
       detail: `${back.size} back, half after ${seconds(median(times))}, the last after ${seconds(last)}`,
     },
-    noFalseOffline('no false offline in the storm', (await announcements(stage.database)).slice(before), new Set()),
+    noFalseOffline('no false offline in the storm', (await announcements(stage.database)).slice(before), {
+      dead: new Set(),
+      since: killed,
+    }),
   ]
 }
