@@ -11,5 +11,5 @@ export const checkInput = <T>(schema: InputSchema<T>, value: unknown): T => {
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const words = issue === undefined ? 'is not valid' : issueWords(issue)
-  throw new UsageError(`${issue?.path.map(String).join('.') || 'input'} ${words}`)
+  throw new UsageError(`${issue?.path.map(String).join('.') || 'input'}: ${words}`)
 }
