@@ -3,7 +3,8 @@ import { Option, type Command } from 'commander'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
 import { UsageError } from './core/failure.ts'
-import { connected, durationValue, nodeIdValue, withExamples, type CommonFlags } from './core/options.ts'
+import { connected, durationValue, withExamples, type CommonFlags } from './core/options.ts'
+import { resolveNode } from './node-ref.ts'
 import { print, printJson } from './print/output.ts'
 import { plainText } from './print/plain-text.ts'
 import { counted, formatInstant } from './print/units.ts'
@@ -20,7 +21,7 @@ export const addNodeChanges = (group: Command): void => {
   const add = (name: string, description: string): Command =>
     connected(group.command(name))
       .description(description)
-      .argument('<node>', 'id of the node', nodeIdValue)
+      .argument('<node>', 'id or name of the node')
       .option('--reason <text>', 'why; it is kept with the transition')
   withExamples(
     add('cordon', 'give a node no new work; what runs on it goes on').action(cordon),
@@ -74,15 +75,17 @@ const stateWords = ({ nodeId, cordonedAt, drain: drained }: SchedulingResult): s
     : `${node} is cordoned: it is given no new work, and what runs on it goes on.`
 }
 
-const cordon = async (nodeId: string, flags: ChangeFlags): Promise<void> => {
+const cordon = async (node: string, flags: ChangeFlags): Promise<void> => {
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const input = checkInput(cordonInput, { sessionId: await connection.sessionId(), nodeId, ...reasonOf(flags) })
   const result = await connection.call((rpc) => rpc.runtimeNode.cordon.mutate(input))
   await tell(flags, result, stateWords(result))
 }
 
-const uncordon = async (nodeId: string, flags: ChangeFlags): Promise<void> => {
+const uncordon = async (node: string, flags: ChangeFlags): Promise<void> => {
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const input = checkInput(cordonInput, { sessionId: await connection.sessionId(), nodeId, ...reasonOf(flags) })
   const result = await connection.call((rpc) => rpc.runtimeNode.uncordon.mutate(input))
   await tell(flags, result, stateWords(result))
@@ -94,8 +97,9 @@ interface DrainFlags extends ChangeFlags {
   force?: boolean
 }
 
-const drain = async (nodeId: string, flags: DrainFlags): Promise<void> => {
+const drain = async (node: string, flags: DrainFlags): Promise<void> => {
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const input = checkInput(drainInput, {
     sessionId: await connection.sessionId(),
     nodeId,
@@ -109,22 +113,25 @@ const drain = async (nodeId: string, flags: DrainFlags): Promise<void> => {
   await tell(flags, result, result.drain === null ? idle : stateWords(result))
 }
 
-const remove = async (nodeId: string, flags: ChangeFlags & { force?: boolean }): Promise<void> => {
+const remove = async (node: string, flags: ChangeFlags & { force?: boolean }): Promise<void> => {
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const sessionId = await connection.sessionId()
   const input = checkInput(removeInput, { sessionId, nodeId, force: flags.force === true, ...reasonOf(flags) })
   const result = await connection.call((rpc) => rpc.runtimeNode.remove.mutate(input))
   const lost = result.unstoredLines === 0 ? '' : ` ${counted(result.unstoredLines, 'line')} of it had not been stored.`
-  await tell(flags, result, `${plainText(nodeId)} is out of the session.${lost}`)
+  const back = 'A daemon of it that runs comes back by itself: stop it, or revoke the node to keep it out.'
+  await tell(flags, result, `${plainText(nodeId)} is out of the session.${lost} ${back}`)
 }
 
-const revoke = async (nodeId: string, flags: ChangeFlags & { yes?: boolean }): Promise<void> => {
+const revoke = async (node: string, flags: ChangeFlags & { yes?: boolean }): Promise<void> => {
   if (flags.yes !== true) {
     throw new UsageError(
-      `Revoking ${nodeId} is for good: it ends what runs there, and its id never comes back into this session. Repeat with --yes.`,
+      `Revoking ${node} is for good: it ends what runs there, and its id never comes back into this session. Repeat with --yes.`,
     )
   }
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const input = checkInput(revokeInput, { sessionId: await connection.sessionId(), nodeId, ...reasonOf(flags) })
   const result = await connection.call((rpc) => rpc.runtimeNode.revoke.mutate(input))
   await tell(flags, result, `${plainText(nodeId)} is revoked for good.`)

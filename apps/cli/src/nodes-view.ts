@@ -1,4 +1,5 @@
 import type { AttachmentState, Blocker, Liveness, NodeDetail, RosterNode } from '@sonde/contracts'
+import { daemonNameOf } from './node-ref.ts'
 import { print, printTable, toned } from './print/output.ts'
 import { plainText } from './print/plain-text.ts'
 import type { Cell } from './print/table.ts'
@@ -39,13 +40,10 @@ const livenessOf = ({ liveness, livenessHeld }: RosterNode): Cell => {
 }
 
 /** The name that the daemon was given, and its machine. */
-const nameOf = ({ capabilities, host }: RosterNode): string => {
-  const { monitor } = capabilities
-  const name = monitor !== null && typeof monitor === 'object' && 'name' in monitor ? monitor['name'] : undefined
-  return [typeof name === 'string' ? name : undefined, host === null ? undefined : `on ${host}`]
+const nameOf = (node: RosterNode): string =>
+  [daemonNameOf(node), node.host === null ? undefined : `on ${node.host}`]
     .filter((part) => part !== undefined)
     .join(' ')
-}
 
 /** The nodes of a session, a line each, for standard output. */
 export const printNodes = async (nodes: readonly RosterNode[]): Promise<void> => {

@@ -1,9 +1,9 @@
-import type { RosterNode } from '@sonde/contracts'
 import type { Command } from 'commander'
-import { connect, type Connection } from './core/connect.ts'
+import { connect } from './core/connect.ts'
 import { UsageError } from './core/failure.ts'
-import { connected, nodeIdValue, withExamples, type CommonFlags } from './core/options.ts'
+import { connected, withExamples, type CommonFlags } from './core/options.ts'
 import { addNodeEnroll } from './node-enroll.ts'
+import { resolveNode, rosterOf } from './node-ref.ts'
 import { addNodeChanges } from './nodes-change.ts'
 import { printNode, printNodes } from './nodes-view.ts'
 import { printJson } from './print/output.ts'
@@ -28,25 +28,13 @@ export const addNodesCommand = (program: Command): void => {
   withExamples(
     connected(group.command('show'))
       .description('show all that is known of a node, with its last 20 transitions and their causes')
-      .argument('<node>', 'id of the node', nodeIdValue)
+      .argument('<node>', 'id or name of the node')
       .action(show),
     'sonde nodes show node-0123456789abcdef0123456789abcdef',
-    'sonde nodes show node-0123456789abcdef0123456789abcdef --json',
+    'sonde nodes show rack-7 --json',
   )
   addNodeEnroll(group)
   addNodeChanges(group)
-}
-
-const rosterOf = async (connection: Connection, includeEnded: boolean): Promise<RosterNode[]> => {
-  const sessionId = await connection.sessionId()
-  const nodes: RosterNode[] = []
-  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-    const page = { sessionId, includeEnded, ...(cursor !== undefined && { cursor }) }
-    const answer = await connection.call((rpc) => rpc.runtimeNode.roster.query(page))
-    nodes.push(...answer.nodes)
-    cursor = answer.nextCursor ?? undefined
-  }
-  return nodes
 }
 
 const list = async (flags: CommonFlags & { all?: boolean }, command: Command): Promise<void> => {
@@ -61,9 +49,10 @@ const list = async (flags: CommonFlags & { all?: boolean }, command: Command): P
   await (flags.json === true ? printJson({ nodes }) : printNodes(nodes))
 }
 
-const show = async (nodeId: string, flags: CommonFlags): Promise<void> => {
+const show = async (node: string, flags: CommonFlags): Promise<void> => {
   await using connection = await connect(flags)
+  const nodeId = await resolveNode(connection, node)
   const sessionId = await connection.sessionId()
-  const node = await connection.call((rpc) => rpc.runtimeNode.show.query({ sessionId, nodeId }))
-  await (flags.json === true ? printJson(node) : printNode(node))
+  const detail = await connection.call((rpc) => rpc.runtimeNode.show.query({ sessionId, nodeId }))
+  await (flags.json === true ? printJson(detail) : printNode(detail))
 }

@@ -71,6 +71,8 @@ describe('sonde up', { timeout: 180_000 }, () => {
         'node-2',
         'node-3',
       ])
+      await sonde(['capture', 'start', '--all-primaries', '--duration', '60s'], place.env)
+      expect((await capturesOf(place)).map(({ status }) => status)).toContain('running')
       // npm passes a Ctrl-C on that the terminal has sent already.
       first.child.kill('SIGINT')
       first.child.kill('SIGINT')
@@ -81,10 +83,15 @@ describe('sonde up', { timeout: 180_000 }, () => {
     }
     {
       await using second = await startUp(place)
-      await second.says(/kept from before: 2 captures/)
+      await second.says(/kept from before: 3 captures/)
       await second.says(/Capture completed/)
       expect(second.stdout).not.toContain('sonde_p_')
-      expect(await capturesOf(place)).toHaveLength(3)
+      const captures = await capturesOf(place)
+      expect(captures).toHaveLength(4)
+      // The one that ran when everything was stopped was stopped first.
+      for (const { status } of captures) expect(status).toBe('completed')
+      expect(await sonde(['nodes', 'revoke', 'node-1', '--yes'], place.env)).toMatchObject({ code: 0 })
+      await second.says(/node-1 ended/)
       const processes = notedIn(place)
       second.child.kill('SIGKILL')
       await second.exited
@@ -92,8 +99,9 @@ describe('sonde up', { timeout: 180_000 }, () => {
     }
     await using third = await startUp(place, '--no-capture')
     await third.says(/was killed/)
+    await third.says(/Nodes +3 online/)
     await third.says(/Ctrl-C stops everything/)
-    expect(await capturesOf(place)).toHaveLength(3)
+    expect(await capturesOf(place)).toHaveLength(4)
     const processes = notedIn(place)
     third.child.kill('SIGTERM')
     expect(await third.exited).toBe(0)

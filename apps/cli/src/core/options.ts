@@ -1,5 +1,5 @@
 import { FilterError, parseFilter } from '@sonde/capture-format/filter'
-import { nodeIdSchema, uuidSchema } from '@sonde/contracts'
+import { uuidSchema } from '@sonde/contracts'
 import { InvalidArgumentError, type Command } from 'commander'
 import { parseDuration, parseSize } from '../print/units.ts'
 import type { ConnectionFlags } from './settings.ts'
@@ -69,12 +69,6 @@ export const filterValue = (text: string): string => {
 export const idValue = (text: string): string => {
   const parsed = uuidSchema.safeParse(text)
   return parsed.success ? parsed.data : refuse('must be an id (a UUID).')
-}
-
-/** An argument that must be the id of a node. */
-export const nodeIdValue = (text: string): string => {
-  const parsed = nodeIdSchema.safeParse(text)
-  return parsed.success ? parsed.data : refuse('must be the id of a node; "sonde nodes" lists them.')
 }
 
 /** Collects an option that may be given several times. */

@@ -33,6 +33,18 @@ describe('settings', () => {
     expect(resolveSettings({}, { SONDE_URL: '', SONDE_TOKEN: '', SONDE_SESSION: '' }, file).token).toBe(file.token)
   })
 
+  test('an empty flag is a usage error: it was meant to say something', () => {
+    for (const flags of [{ url: '' }, { token: '' }, { session: '' }]) {
+      expect(() => resolveSettings(flags, {}, file)).toThrow(/^--\w+ is empty/)
+    }
+  })
+
+  test('a token is one word; space around it is not of it, and what is none is not repeated', () => {
+    expect(resolveSettings({}, { SONDE_TOKEN: ' sonde_p_env\n' }, file).token).toBe('sonde_p_env')
+    expect(() => resolveSettings({ token: 'two words' }, {}, file)).toThrow(/^--token is no token/)
+    expect(() => resolveSettings({}, { SONDE_TOKEN: 'a\nb' }, file)).toThrow(/^SONDE_TOKEN is no token/)
+  })
+
   test.each(['127.0.0.1:7373', 'ftp://host', 'not a url'])(
     '%j as URL is a usage error that names its origin',
     (url) => {

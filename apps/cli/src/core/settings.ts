@@ -30,6 +30,19 @@ export interface ConnectionFlags {
 
 const given = (text: string | undefined): string | undefined => (text === undefined || text === '' ? undefined : text)
 
+/** A flag that was meant to say something: an empty one is a variable that was not set, and must not fall back to another value. */
+const flagged = (text: string | undefined, name: string): string | undefined => {
+  if (text === '') throw new UsageError(`${name} is empty. Give it a value, or leave it out.`)
+  return text
+}
+
+/** Throws a UsageError for a text that no token is; the text is not told. */
+const tokenOf = (text: string | undefined, origin: string): string | undefined => {
+  const token = text?.trim()
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token
+  throw new UsageError(`${origin} is no token: it must be one word without spaces and line breaks.`)
+}
+
 /** Without its last slashes, so that two ways to write one place are equal. */
 const normalUrl = (text: string, origin: string): string => {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
@@ -40,14 +53,15 @@ const normalUrl = (text: string, origin: string): string => {
 
 /**
  * Flags before environment before file. The file's token and session go to the file's own URL only, so that naming another
- * control plane never sends it a token that it should not see. Throws a UsageError for a URL that is none.
+ * control plane never sends it a token that it should not see. Throws a UsageError for a URL that is none, for a token
+ * that can be none, and for an empty flag.
  */
 export const resolveSettings = (
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
   file: CliFile | undefined,
 ): Settings => {
-  const flagUrl = given(flags.url)
+  const flagUrl = flagged(flags.url, '--url')
   const envUrl = given(env['SONDE_URL'])
   const fileUrl = file === undefined ? undefined : normalUrl(file.url, FILE_NAME)
   const url =
@@ -59,8 +73,11 @@ export const resolveSettings = (
   const own = fileUrl === url ? file : undefined
   return {
     url,
-    token: given(flags.token) ?? given(env['SONDE_TOKEN']) ?? own?.token,
-    session: given(flags.session) ?? given(env['SONDE_SESSION']) ?? own?.sessionId,
+    token:
+      tokenOf(flagged(flags.token, '--token'), '--token') ??
+      tokenOf(given(env['SONDE_TOKEN']), 'SONDE_TOKEN') ??
+      own?.token,
+    session: flagged(flags.session, '--session') ?? given(env['SONDE_SESSION']) ?? own?.sessionId,
   }
 }
 

@@ -2,9 +2,13 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import { connectTo, type Connection } from '../core/connect.ts'
 import { failureOf } from '../core/failure.ts'
+import { rosterOf } from '../node-ref.ts'
 import type { Owner } from './owner.ts'
 
 const pathIn = (dataDir: string): string => join(dataDir, 'nodes.json')
+
+const nodeIdPath = (dataDir: string, name: string): string => join(dataDir, name, 'node-id')
+const NODE_FOLDER = /^node-\d+$/
 
 export const nodeName = (index: number): string => `node-${index + 1}`
 
@@ -29,9 +33,27 @@ export const nodeTokens = async (options: {
     tokens.push(token)
     kept[name] = token
   }
-  writeFileSync(`${pathIn(dataDir)}.new`, `${JSON.stringify(kept, undefined, 2)}\n`, { mode: 0o600 })
-  renameSync(`${pathIn(dataDir)}.new`, pathIn(dataDir))
+  writeTokens(dataDir, kept)
   return tokens
+}
+
+/**
+ * A node that a person has revoked never comes back, so the next one here is a new one. What its daemon had on disk stays, in a folder
+ * beside it.
+ */
+export const setAsideRevoked = async (options: { dataDir: string; connection: Connection }): Promise<void> => {
+  const { dataDir, connection } = options
+  const folders = readdirSync(dataDir).filter((name) => NODE_FOLDER.test(name) && existsSync(nodeIdPath(dataDir, name)))
+  if (folders.length === 0) return
+  const revoked = (await rosterOf(connection, true)).filter(({ state }) => state === 'revoked')
+  const kept = readTokens(dataDir)
+  for (const name of folders) {
+    const nodeId = readFileSync(nodeIdPath(dataDir, name), 'utf8').trim()
+    if (!revoked.some((node) => node.nodeId === nodeId)) continue
+    renameSync(join(dataDir, name), join(dataDir, `${name}.revoked-${Date.now()}`))
+    delete kept[name]
+  }
+  writeTokens(dataDir, kept)
 }
 
 /**
@@ -41,8 +63,13 @@ export const nodeTokens = async (options: {
 export const forgetNodes = (dataDir: string): void => {
   rmSync(pathIn(dataDir), { force: true })
   for (const name of readdirSync(dataDir)) {
-    if (/^node-\d+$/.test(name)) rmSync(join(dataDir, name), { recursive: true, force: true })
+    if (NODE_FOLDER.test(name)) rmSync(join(dataDir, name), { recursive: true, force: true })
   }
+}
+
+const writeTokens = (dataDir: string, tokens: Record<string, string>): void => {
+  writeFileSync(`${pathIn(dataDir)}.new`, `${JSON.stringify(tokens, undefined, 2)}\n`, { mode: 0o600 })
+  renameSync(`${pathIn(dataDir)}.new`, pathIn(dataDir))
 }
 
 const readTokens = (dataDir: string): Record<string, string> => {

@@ -6,7 +6,7 @@ import { LocalFailure } from '../core/failure.ts'
 import { DAEMON_MAIN } from '../daemon.ts'
 import { counted } from '../print/units.ts'
 import { startChild, type Child } from './child.ts'
-import { nodeName, nodeTokens } from './node-tokens.ts'
+import { nodeName, nodeTokens, setAsideRevoked } from './node-tokens.ts'
 import type { Owner } from './owner.ts'
 import type { Processes } from './processes.ts'
 import { sourceEnvironment, type DaemonSources } from './sources.ts'
@@ -24,6 +24,7 @@ export interface NodesOptions {
 /** The daemons of this run. Dispose to stop them all. */
 export interface Nodes extends AsyncDisposable {
   readonly children: readonly Child[]
+  readonly nodeIds: ReadonlySet<string>
   /** What they read: primaries, or when there is none, replicas. */
   readonly targets: readonly Target[]
 }
@@ -34,6 +35,7 @@ const LOOK_MS = 250
 /** Starts the daemons and waits until each is online and its servers are known. Throws with the log of the first that is not. */
 export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
   const since = Date.now()
+  await setAsideRevoked(options)
   const tokens = await nodeTokens({ ...options, count: options.daemons.length })
   await using stack = new AsyncDisposableStack()
   const children: Child[] = []
@@ -63,13 +65,17 @@ export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
       }),
     )
   }
-  const targets = await untilOnline(options, children, since)
+  const { nodeIds, targets } = await untilOnline(options, children, since)
   const owned = stack.move()
-  return { children, targets, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { children, nodeIds, targets, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** A node that attached before this run started is a memory of the run before. */
-const untilOnline = async (options: NodesOptions, children: readonly Child[], since: number): Promise<Target[]> => {
+const untilOnline = async (
+  options: NodesOptions,
+  children: readonly Child[],
+  since: number,
+): Promise<Pick<Nodes, 'nodeIds' | 'targets'>> => {
   const { connection, signal, owner } = options
   const { sessionId } = owner
   const servers = options.daemons.reduce((sum, { targets, clusters }) => sum + targets.length + clusters.length, 0)
@@ -82,16 +88,16 @@ const untilOnline = async (options: NodesOptions, children: readonly Child[], si
     const ours = nodes.filter(
       ({ lastAttachedAt, schedulable }) => schedulable && Date.parse(lastAttachedAt) >= since - CLOCK_SLACK_MS,
     )
-    const ids = new Set(ours.map(({ nodeId }) => nodeId))
+    const nodeIds = new Set(ours.map(({ nodeId }) => nodeId))
     const { targets } = await connection.call((rpc) => rpc.targets.list.query({ sessionId }))
-    const reached = targets.filter(({ nodeIds }) => nodeIds.some((id) => ids.has(id)))
+    const reached = targets.filter((target) => target.nodeIds.some((id) => nodeIds.has(id)))
     const primaries = reached.filter(({ role }) => role === 'primary')
     const read = primaries.length > 0 ? primaries : reached
     const areOnline = ours.length >= children.length
-    const haveDeclared = [...ids].every((id) => reached.some(({ nodeIds }) => nodeIds.includes(id)))
-    if (areOnline && haveDeclared && reached.length >= servers) return read
+    const haveDeclared = [...nodeIds].every((id) => reached.some((target) => target.nodeIds.includes(id)))
+    if (areOnline && haveDeclared && reached.length >= servers) return { nodeIds, targets: read }
     if (performance.now() >= deadline) {
-      if (areOnline && read.length > 0) return read
+      if (areOnline && read.length > 0) return { nodeIds, targets: read }
       const [first] = children
       if (areOnline) {
         const advice = 'Can this machine reach and sign in to each of them?'

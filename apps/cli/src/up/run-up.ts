@@ -17,6 +17,7 @@ import { assertServersAnswer } from './preflight.ts'
 import type { Processes } from './processes.ts'
 import { chooseSource, findServerProgram } from './sources.ts'
 import { startSource } from './start-source.ts'
+import { stopCaptures } from './stop-captures.ts'
 import { migrateStore, openStore } from './store.ts'
 import { Watch } from './watch.ts'
 
@@ -129,6 +130,7 @@ const bringUp = async (options: BringUpOptions, stack: AsyncDisposableStack, pro
   const source = await startSource(options.source, { dataDir, processes, stack, watch, say })
   step('Servers', source.description)
   const nodes = stack.use(await startNodes({ owner, connection, dataDir, processes, signal, daemons: source.daemons }))
+  stack.defer(() => stopCaptures({ connection, sessionId, nodeIds: nodes.nodeIds }))
   step('Nodes', `${nodes.children.length} online, reading ${counted(nodes.targets.length, 'server')}`)
   // One node that fails does not disturb the others.
   for (const { name, exited, logPath } of nodes.children) {
