@@ -83,7 +83,7 @@ export class ChunkBuffer {
 }
 
 /** Below this many bytes a loop is faster than making the view that `set` needs. */
-const LOOP_BYTES = 24
+const LOOP_BYTES = 64
 
 const copyLine = (
   target: Buffer,

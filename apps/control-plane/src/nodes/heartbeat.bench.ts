@@ -15,6 +15,7 @@ import {
   type Stage,
 } from '@sonde/testing'
 import { sql } from 'kysely'
+import { bareUpdateUs } from './bench/bare-update.ts'
 import { loadAtRate, loadClosed, type Stretch } from './bench/beat-load.ts'
 import { openHttp, openLanes, type BeatSender } from './bench/beat-senders.ts'
 import { addOnlineNodes, addTokens, readCounters, shuffled, type PresenceCounters } from './bench/presence-rows.ts'
@@ -134,8 +135,10 @@ const measureFleet = async (stage: Stage, known: readonly string[], connection: 
   const [begin, end] = edges
   if (!begin || !end) throw new Error('the counters were not read')
   const updates = end.updates - begin.updates
+  const floorUs = await bareUpdateUs(connection, { nodeIds, postgresPid: postgres.pid })
   return {
     stretch,
+    floorCores: (floorUs / 1e6) * stretch.beatsPerSecond,
     memoryPerNode,
     hot: (end.hotUpdates - begin.hotUpdates) / updates,
     walPerBeat: (end.wal - begin.wal) / updates,
@@ -183,6 +186,7 @@ printBench(
       fleetRefused: rate.stretch.refused,
       fleetControlPlaneCores: rate.stretch.nodeCores,
       fleetPostgresCores: rate.stretch.postgresCores,
+      fleetPostgresFloorCores: rate.floorCores,
       fleetHotShare: rate.hot,
       fleetWalBytesPerBeat: rate.walPerBeat,
       fleetFalseVerdicts: rate.falseVerdicts,

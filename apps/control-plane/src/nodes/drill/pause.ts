@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Fleet, poll, type Check, type Stage } from '@sonde/testing'
+import { childrenOf, Fleet, poll, type Check, type Stage } from '@sonde/testing'
 import { announcements, noFalseOffline, placeOf, seconds, type Announcement } from './scene.ts'
 
 const NODES = 200
@@ -56,14 +55,3 @@ export const drillPause = async (
     },
   ]
 }
-
-const childrenOf = (pid: number): number[] =>
-  readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return []
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid) ? [Number(name)] : []
-    } catch {
-      return []
-    }
-  })
