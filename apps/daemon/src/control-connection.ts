@@ -1,6 +1,6 @@
 import { createClient, ErrorReply } from '@redis/client'
 import type { ServerAddress } from './server-address.ts'
-import { readServerFacts, type ServerFacts } from './topology.ts'
+import { readServerFacts, type ServerFacts } from './server-facts.ts'
 
 const TIMEOUT_MS = 5000
 

@@ -6,7 +6,7 @@ import type { TargetSpec } from './config.ts'
 import { ControlConnection } from './control-connection.ts'
 import { discover, type Discovery, type Probe } from './discover.ts'
 import { describeAddress, parseServerAddress } from './server-address.ts'
-import { readServerFacts } from './topology.ts'
+import { readServerFacts } from './server-facts.ts'
 
 /** Asks real servers, with connections that live as long as it does. */
 const realProbe = () => {

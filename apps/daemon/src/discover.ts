@@ -1,7 +1,8 @@
 import type { DeclaredTarget } from '@sonde/contracts'
 import type { TargetSpec } from './config.ts'
 import { describeAddress, type ServerAddress } from './server-address.ts'
-import { parseClusterNodes, type ClusterMember, type ServerFacts } from './topology.ts'
+import type { ServerFacts } from './server-facts.ts'
+import { parseClusterNodes, type ClusterMember } from './topology.ts'
 
 /** One server or synthetic source as it was found, and how this daemon reads it; null where it does not. */
 export interface FoundTarget {

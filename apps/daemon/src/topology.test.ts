@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseClusterAddress, parseClusterNodes, parseInfo, readServerFacts } from './topology.ts'
+import { parseInfo, readServerFacts } from './server-facts.ts'
+import { parseClusterAddress, parseClusterNodes } from './topology.ts'
 
 test.for([
   ['127.0.0.1:7001@17001', { host: '127.0.0.1', port: 7001 }],

@@ -1,5 +1,6 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { systemClock } from '@sonde/contracts'
+// Not all of the contracts: schemas that this thread does not need are 30 MB.
+import { systemClock } from '@sonde/contracts/clock'
 import { ControlConnection } from '../control-connection.ts'
 import type { FromWatchdogs, ToWatchdogs } from './guard-messages.ts'
 import { Watchdog } from './watchdog.ts'

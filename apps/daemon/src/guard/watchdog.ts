@@ -1,6 +1,6 @@
 import type { Clock, TimerHandle } from '@sonde/contracts'
 import type { ClientEntry, ControlConnection } from '../control-connection.ts'
-import { parseInfo } from '../topology.ts'
+import { parseInfo } from '../server-facts.ts'
 import { predictedCpuShare } from './cost-model.ts'
 import { ImpactJudge, median, type Impact, type ImpactLimits, type Reading } from './impact.ts'
 
