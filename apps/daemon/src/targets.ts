@@ -11,7 +11,7 @@ import { RedisMonitor } from './source/redis-monitor.ts'
 import type { Source } from './source/source.ts'
 import { Synthetic } from './source/synthetic.ts'
 import { TargetReader, type AttachOptions } from './target-reader.ts'
-import type { ServerFacts } from './topology.ts'
+import type { ServerFacts } from './server-facts.ts'
 
 const REFRESH_MS = 30_000
 /** While something that this node is to read does not answer. */
