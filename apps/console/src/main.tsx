@@ -5,14 +5,19 @@ import { createRoot } from 'react-dom/client'
 import { queryClient } from './query-client.ts'
 import { router } from './routes.tsx'
 import { SignInGate } from './shell/sign-in-gate.tsx'
+import { followTheme } from './ui/theme.ts'
 import './styles/base.css'
 import './styles/shell.css'
 import './styles/tables.css'
+import './styles/dialog.css'
+import './styles/fleet.css'
+import './styles/panel.css'
 import './styles/captures.css'
 import './styles/tail.css'
 
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root')
+followTheme()
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queryClient}>

@@ -2,10 +2,13 @@ import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/
 import { CapturePage } from './captures/capture-page.tsx'
 import { CapturesPage } from './captures/captures-page.tsx'
 import { StartPage } from './captures/start-page.tsx'
+import { readListSearch } from './captures/list-view.ts'
 import { FleetPage } from './nodes/fleet-page.tsx'
+import { readFleetSearch } from './nodes/fleet-view.ts'
 import { HomePage } from './sessions/home-page.tsx'
 import { NotFoundPage } from './shell/not-found-page.tsx'
 import { Shell } from './shell/shell.tsx'
+import { TargetsPage } from './targets/targets-page.tsx'
 
 const root = createRootRoute({ notFoundComponent: NotFoundPage })
 const home = createRoute({ getParentRoute: () => root, path: '/', component: HomePage })
@@ -17,14 +20,31 @@ const start = createRoute({
     throw redirect({ to: '/sessions/$sessionId/fleet', params })
   },
 })
-const fleet = createRoute({ getParentRoute: () => session, path: 'fleet', component: FleetPage })
-const captures = createRoute({ getParentRoute: () => session, path: 'captures', component: CapturesPage })
+const fleet = createRoute({
+  getParentRoute: () => session,
+  path: 'fleet',
+  validateSearch: readFleetSearch,
+  component: FleetPage,
+})
+const targets = createRoute({
+  getParentRoute: () => session,
+  path: 'targets',
+  validateSearch: ({ q }: Record<string, unknown>): { q?: string } =>
+    typeof q === 'string' || typeof q === 'number' ? { q: String(q).slice(0, 256) } : {},
+  component: TargetsPage,
+})
+const captures = createRoute({
+  getParentRoute: () => session,
+  path: 'captures',
+  validateSearch: readListSearch,
+  component: CapturesPage,
+})
 const newCapture = createRoute({ getParentRoute: () => session, path: 'captures/new', component: StartPage })
 const capture = createRoute({ getParentRoute: () => session, path: 'captures/$captureId', component: CapturePage })
 
 /** Every page has an address that can be shared within the installation. */
 export const router = createRouter({
-  routeTree: root.addChildren([home, session.addChildren([start, fleet, captures, newCapture, capture])]),
+  routeTree: root.addChildren([home, session.addChildren([start, fleet, targets, captures, newCapture, capture])]),
   scrollRestoration: false,
 })
 

@@ -33,7 +33,13 @@ interface Call {
   token: string
 }
 
-const mutate = async <T>({ url, token }: Call, procedure: string, input?: object): Promise<T> => {
+/** Of the session in which the tests work. */
+export interface Owner extends Call {
+  sessionId: string
+}
+
+/** Calls a mutation as the bearer of a token. Throws with the answer when it is refused. */
+export const mutate = async <T>({ url, token }: Call, procedure: string, input?: object): Promise<T> => {
   const response = await fetch(`${url}/trpc/${procedure}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
@@ -58,11 +64,14 @@ export const consoleTest = dbTest
   .extend('server', { scope: 'file' }, async ({ databaseUrl, home }, { onCleanup }) => {
     const outDir = join(home, 'dist')
     await buildConsole(outDir)
-    const server = await startControlPlane({ databaseUrl, env: { SONDE_CONSOLE_DIR: outDir } })
+    const server = await startControlPlane({
+      databaseUrl,
+      env: { SONDE_CONSOLE_DIR: outDir, SONDE_HEARTBEAT_MS: '1000' },
+    })
     onCleanup(() => server[Symbol.asyncDispose]())
     return server
   })
-  .extend('owner', { scope: 'file' }, async ({ database, server }) => {
+  .extend('owner', { scope: 'file' }, async ({ database, server }): Promise<Owner> => {
     const { token, sessionId } = await createOwnerToken(database.db, { name: 'Ada', sessionName: 'production' })
     return { url: server.url, token, sessionId }
   })

@@ -1,26 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
+import { complaintsOf, screenshot } from './browser.ts'
 import { consoleTest, signInLink } from './console-test.ts'
-
-/** What the page's console complains about: a violated policy, an unhandled failure. */
-const complaintsOf = (page: Page): string[] => {
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(error.message))
-  page.on('console', (message) => {
-    // A refused call is told here too, and on the page.
-    const isAnswer = message.text().startsWith('Failed to load resource')
-    if (message.type() === 'error' && !isAnswer) complaints.push(message.text())
-  })
-  return complaints
-}
-
-const screenshot = async (page: Page, name: string): Promise<void> => {
-  if (process.env['SONDE_SCREENSHOTS'] !== '1') return
-  const path = fileURLToPath(new URL(`../../../docs/images/${name}.png`, import.meta.url))
-  await page.mouse.move(0, 0)
-  await page.screenshot({ path })
-}
 
 const receivedOn = async (page: Page): Promise<number> => {
   const text = (await page.getByTestId('tail-count').textContent()) ?? ''
@@ -42,7 +23,6 @@ consoleTest(
     for (const nodeId of nodeIds) await page.getByText(nodeId.slice(0, 13)).waitFor()
     await expect.poll(() => page.getByText('ready', { exact: true }).count(), { timeout: 10_000 }).toBe(3)
     await expect.poll(() => page.getByText('synthetic', { exact: true }).count(), { timeout: 10_000 }).toBe(3)
-    await screenshot(page, 'console-fleet')
 
     await page.getByRole('link', { name: 'Start a capture' }).click()
     await page.getByText('3 of 3 chosen targets can take part now.').waitFor()
@@ -86,6 +66,14 @@ consoleTest(
     await page.getByRole('navigation').getByRole('link', { name: 'Captures' }).click()
     const row = page.getByRole('row', { name: /latency at checkout/ })
     await row.getByText('completed').waitFor()
+    await page.getByLabel('Status').selectOption('failed')
+    await page.getByText('No capture is as asked.').waitFor()
+    expect(new URL(page.url()).searchParams.get('status')).toBe('failed')
+    await page.getByLabel('Status').selectOption('completed')
+    await page.getByLabel('Started').selectOption('between')
+    await page.getByLabel('to', { exact: true }).fill('2020-01-01T00:00')
+    await page.getByText('No capture is as asked.').waitFor()
+    await page.getByLabel('Started').selectOption('1h')
     await row.getByRole('link').click()
     await page.getByText('all lines read').waitFor()
     expect(await receivedOn(page)).toBe(total)

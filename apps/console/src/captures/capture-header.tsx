@@ -1,4 +1,4 @@
-import { mayDo, type Capture, type Role } from '@sonde/contracts'
+import { mayDo, type Capture, type ExportFormat, type Role } from '@sonde/contracts'
 import { ErrorNotice } from '../ui/error-notice.tsx'
 import { inert } from '../ui/inert.ts'
 import { Mark } from '../ui/mark.tsx'
@@ -74,13 +74,20 @@ export const CaptureHeader = ({ capture, role }: { capture: Capture; role: Role 
   )
 }
 
+/** By name and not from the contracts' table, which would bring all their schemas into the page's script. */
+const EXPORTS: readonly (readonly [ExportFormat, string])[] = [
+  ['raw', 'raw'],
+  ['jsonl', 'JSON lines'],
+  ['csv', 'CSV'],
+  ['parquet', 'Parquet'],
+]
+
 const ExportLinks = ({ captureId }: { captureId: string }) => (
   <>
-    <a className="button" href={`/export/captures/${captureId}?format=raw`} download>
-      Export raw
-    </a>
-    <a className="button" href={`/export/captures/${captureId}?format=jsonl`} download>
-      Export JSON lines
-    </a>
+    {EXPORTS.map(([format, words]) => (
+      <a key={format} className="button" href={`/export/captures/${captureId}?format=${format}`} download>
+        Export {words}
+      </a>
+    ))}
   </>
 )

@@ -10,6 +10,8 @@ export const CAPTURE_TONE: Record<CaptureStatus, Tone> = {
   failed: 'bad',
 }
 
+export const CAPTURE_STATUSES = Object.keys(CAPTURE_TONE) as CaptureStatus[]
+
 export const SEGMENT_TONE: Record<SegmentStatus, Tone> = {
   pending: 'off',
   opening: 'off',
@@ -45,6 +47,8 @@ const REASONS: Record<string, string> = {
   collector_lost: 'the daemon was lost',
   quorum_not_met: 'too few targets could take part',
   target_busy: 'another capture holds the target',
+  role_changed: 'its role changed',
+  target_unreachable: 'no node reads the target',
   no_capable_node: 'no node can capture it',
   node_offline: 'its node is offline',
   node_read_only: 'its node is below the version floor',

@@ -1,17 +1,22 @@
 import type { CaptureSummary } from '@sonde/contracts'
-import { Link, useParams } from '@tanstack/react-router'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { inert } from '../ui/inert.ts'
 import { ListState } from '../ui/list-state.tsx'
 import { Mark } from '../ui/mark.tsx'
 import { Ago, useNow } from '../ui/time.tsx'
 import { formatBytes, formatCount, formatDuration, shortId } from '../ui/units.ts'
 import { CAPTURE_TONE, elapsedMs, reasonWords } from './capture-words.ts'
+import { ListFilters } from './list-filters.tsx'
 import { useCaptures } from './queries.ts'
+
+const CAPTURES = '/sessions/$sessionId/captures'
 
 /** The captures of a session, newest first. */
 export const CapturesPage = () => {
-  const { sessionId } = useParams({ from: '/sessions/$sessionId' })
-  const list = useCaptures(sessionId)
+  const { sessionId } = useParams({ from: CAPTURES })
+  const search = useSearch({ from: CAPTURES })
+  const navigate = useNavigate({ from: CAPTURES })
+  const list = useCaptures(sessionId, search)
   const captures = list.data?.pages.flatMap((page) => page.captures) ?? []
   return (
     <>
@@ -21,13 +26,20 @@ export const CapturesPage = () => {
           Start a capture
         </Link>
       </div>
+      <ListFilters search={search} onChange={(next) => void navigate({ search: next, replace: true })} />
       <ListState
         what="captures"
         query={list}
         isEmpty={captures.length === 0}
-        empty={<p>Nothing was captured in this session yet. Start a capture to see what its servers do.</p>}
+        empty={
+          <p>
+            {Object.keys(search).length === 0
+              ? 'Nothing was captured in this session yet. Start a capture to see what its servers do.'
+              : 'No capture is as asked.'}
+          </p>
+        }
       >
-        <div className="scroll-x">
+        <div className="scroll-x" role="region" aria-label="Captures" tabIndex={0}>
           <table>
             <caption className="hidden">Captures, newest first</caption>
             <thead>

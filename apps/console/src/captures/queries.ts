@@ -1,6 +1,7 @@
 import type { Capture, Segment } from '@sonde/contracts'
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { rpc } from '../api.ts'
+import { listFilter, type ListSearch } from './list-view.ts'
 
 const PAGE = 50
 const RUNNING_EVERY_MS = 1_000
@@ -8,12 +9,17 @@ const LIST_EVERY_MS = 2_000
 
 const captureKey = (captureId: string) => ['capture', captureId]
 
-/** The captures of a session, newest first, page by page. */
-export const useCaptures = (sessionId: string) =>
+/** The captures of a session that are asked for, newest first, page by page. */
+export const useCaptures = (sessionId: string, search: ListSearch) =>
   useInfiniteQuery({
-    queryKey: ['captures', sessionId],
+    queryKey: ['captures', sessionId, search],
     queryFn: ({ pageParam }) =>
-      rpc.captures.list.query({ sessionId, limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }),
+      rpc.captures.list.query({
+        sessionId,
+        limit: PAGE,
+        ...listFilter(search, Date.now()),
+        ...(pageParam !== null && { cursor: pageParam }),
+      }),
     initialPageParam: null as string | null,
     getNextPageParam: ({ nextCursor }) => nextCursor,
     refetchInterval: LIST_EVERY_MS,

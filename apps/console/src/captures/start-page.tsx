@@ -54,8 +54,8 @@ export const StartPage = () => {
         <TargetChoice targets={all} fields={fields} problem={problems.targetIds} onChange={change} />
         <CapsFields fields={fields} problems={problems} onChange={change} />
         <p className="quiet">
-          MONITOR makes a server format every command for the daemon. On a busy server begin with a few seconds. Values
-          are stored and shown as the server printed them: there is no redaction policy yet.
+          MONITOR makes a server format every command for the daemon. On a busy server begin with a few seconds. The
+          redaction policy of the session says which values are masked before they leave the daemon's host.
         </p>
         {start.error ? (
           <>

@@ -36,7 +36,7 @@ export const TargetChoice = ({ targets, fields, problem, onChange }: TargetChoic
         />{' '}
         Chosen targets
       </label>
-      <ul className="choice">
+      <ul className="choice" aria-label="Targets" tabIndex={0}>
         {targets.map((target) => {
           const obstacle = obstacleOf(target)
           return (

@@ -6,6 +6,7 @@ import { SessionSwitcher } from '../sessions/session-switcher.tsx'
 import { ErrorNotice } from '../ui/error-notice.tsx'
 import { ConnectionMark } from './connection-mark.tsx'
 import { signOut } from './sign-in.ts'
+import { ThemeSwitch } from './theme-switch.tsx'
 
 /** The frame of every page of a session. */
 export const Shell = () => {
@@ -32,11 +33,15 @@ export const Shell = () => {
           <Link to="/sessions/$sessionId/fleet" params={{ sessionId }}>
             Fleet
           </Link>
+          <Link to="/sessions/$sessionId/targets" params={{ sessionId }}>
+            Targets
+          </Link>
           <Link to="/sessions/$sessionId/captures" params={{ sessionId }}>
             Captures
           </Link>
         </nav>
         <ConnectionMark />
+        <ThemeSwitch />
         <button type="button" className="plain" onClick={() => leave.mutate()} disabled={leave.isPending}>
           Sign out
         </button>

@@ -1,12 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { rpc } from '../api.ts'
+import { pollEveryMs } from '../ui/poll-every.ts'
 
-const EVERY_MS = 2_000
-
-/** The servers that the session's nodes know, and which capture holds each; read again every 2 s. */
+/** The servers that the session's nodes know, and which capture holds each; read again every 2 s, and rarer when they are more than 1,000. */
 export const useTargets = (sessionId: string) =>
   useQuery({
     queryKey: ['targets', sessionId],
     queryFn: () => rpc.targets.list.query({ sessionId }),
-    refetchInterval: EVERY_MS,
+    refetchInterval: ({ state }) => pollEveryMs(state.data?.targets.length ?? 0),
   })

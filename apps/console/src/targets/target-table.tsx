@@ -5,99 +5,125 @@ import { Mark, SyntheticTag } from '../ui/mark.tsx'
 import { Ago } from '../ui/time.tsx'
 import { shortId } from '../ui/units.ts'
 import { addressOf, HEALTH_TONE, slotWords } from './target-words.ts'
+import type { Shard } from './topology.ts'
 
 interface TargetTableProps {
-  targets: Target[]
+  /** What the table is of. */
+  caption: string
+  /** Each is set apart from the next. */
+  shards: readonly Shard[]
   sessionId: string
-  /** The node under which they are shown; the other readers are named. */
-  readBy?: string
-  /** Whether the column heads are seen; they are read out in any case. @default true */
-  hasHead?: boolean
+  /** Whether slots are told, as of a cluster. */
+  hasSlots: boolean
 }
 
-/** Widths, so that the tables of all nodes line up. */
-const COLUMNS = ['22%', '8%', '13%', '11%', '10%', '14%', '13%', '9%']
-
-/** Servers, with what they serve, who reads them and what holds them. */
-export const TargetTable = ({ targets, sessionId, readBy, hasHead = true }: TargetTableProps) => (
-  <table className="targets">
-    <caption className="hidden">Targets</caption>
-    <colgroup>
-      {COLUMNS.map((width, index) => (
-        // oxlint-disable-next-line react/no-array-index-key -- a column is its place
-        <col key={index} width={width} />
-      ))}
-    </colgroup>
-    <thead className={hasHead ? undefined : 'hidden'}>
-      <tr>
-        <th scope="col">Target</th>
-        <th scope="col">Role</th>
-        <th scope="col">Slots</th>
-        <th scope="col">Cluster</th>
-        <th scope="col">Health</th>
-        <th scope="col">Read by</th>
-        <th scope="col">Captured by</th>
-        <th scope="col">Last seen</th>
-      </tr>
-    </thead>
-    <tbody>
-      {targets.map((target) => (
-        <tr key={target.id}>
-          <th scope="row">
-            <code>{addressOf(target)}</code> {target.kind === 'synthetic' && <SyntheticTag />}
-            {target.serverVersion !== null && <span className="quiet"> {inert(target.serverVersion)}</span>}
+/** Servers, with what they serve, who reads them and what captures them. */
+export const TargetTable = ({ caption, shards, sessionId, hasSlots }: TargetTableProps) => (
+  <div className="scroll-x" role="region" aria-label={caption} tabIndex={0}>
+    <table className="targets">
+      <caption className="hidden">{caption}</caption>
+      <thead>
+        <tr>
+          <th scope="col" className="col-target">
+            Target
           </th>
-          <td>{target.role}</td>
-          <td className="slots" title={slotWords(target.slots)}>
-            {slotWords(target.slots) || (target.clusterId !== null && <span className="quiet">none</span>)}
-          </td>
-          <td>
-            {target.clusterId === null ? (
-              <span className="quiet">standalone</span>
-            ) : (
-              <code title={target.clusterId}>{shortId(target.clusterId)}</code>
-            )}
-          </td>
-          <td>
-            <Mark tone={HEALTH_TONE[target.health]} text={target.health} />
-          </td>
-          <td>
-            <Readers nodeIds={target.nodeIds} readBy={readBy} />
-          </td>
-          <td>
-            {target.heldBy === null ? (
-              <span className="quiet">nothing</span>
-            ) : (
-              <Link
-                to="/sessions/$sessionId/captures/$captureId"
-                params={{ sessionId, captureId: target.heldBy }}
-                title={target.heldBy}
-              >
-                capture {shortId(target.heldBy)}
-              </Link>
-            )}
-          </td>
-          <td>
-            <Ago at={target.lastSeenAt} />
-          </td>
+          <th scope="col">Role</th>
+          {hasSlots && (
+            <th scope="col" className="wide">
+              Slots
+            </th>
+          )}
+          <th scope="col" className="wide">
+            Version
+          </th>
+          <th scope="col">Health</th>
+          <th scope="col">Read by</th>
+          <th scope="col">Captured by</th>
+          <th scope="col" className="wide">
+            Last seen
+          </th>
         </tr>
+      </thead>
+      {shards.map((shard) => (
+        <tbody key={shard[0]?.id}>
+          {shard.map((target, place) => (
+            <TargetRow
+              key={target.id}
+              target={target}
+              sessionId={sessionId}
+              hasSlots={hasSlots}
+              isFollower={place > 0 && target.role === 'replica'}
+            />
+          ))}
+        </tbody>
       ))}
-    </tbody>
-  </table>
+    </table>
+  </div>
 )
 
-const Readers = ({ nodeIds, readBy }: { nodeIds: string[]; readBy: string | undefined }) => {
+interface TargetRowProps {
+  target: Target
+  sessionId: string
+  hasSlots: boolean
+  /** A replica under its primary. */
+  isFollower: boolean
+}
+
+const TargetRow = ({ target, sessionId, hasSlots, isFollower }: TargetRowProps) => (
+  <tr>
+    <th scope="row" className="col-target" title={addressOf(target)}>
+      {isFollower && (
+        <span aria-hidden="true" className="quiet">
+          └{' '}
+        </span>
+      )}
+      <code>{addressOf(target)}</code> {target.kind === 'synthetic' && <SyntheticTag />}
+    </th>
+    <td>{target.role}</td>
+    {hasSlots && (
+      <td className="slots wide" title={slotWords(target.slots)}>
+        {slotWords(target.slots) || <span className="quiet">none</span>}
+      </td>
+    )}
+    <td className="wide">
+      {target.serverVersion === null ? <span className="quiet">not told</span> : inert(target.serverVersion)}
+    </td>
+    <td>
+      <Mark tone={HEALTH_TONE[target.health]} text={target.health} />
+    </td>
+    <td>
+      <Readers nodeIds={target.nodeIds} sessionId={sessionId} />
+    </td>
+    <td>
+      {target.heldBy === null ? (
+        <span className="quiet">nothing</span>
+      ) : (
+        <Link
+          to="/sessions/$sessionId/captures/$captureId"
+          params={{ sessionId, captureId: target.heldBy }}
+          title={target.heldBy}
+        >
+          capture {shortId(target.heldBy)}
+        </Link>
+      )}
+    </td>
+    <td className="wide">
+      <Ago at={target.lastSeenAt} />
+    </td>
+  </tr>
+)
+
+/** The nodes that reach a target; each opens in the fleet. */
+const Readers = ({ nodeIds, sessionId }: { nodeIds: readonly string[]; sessionId: string }) => {
   if (nodeIds.length === 0) return <Mark tone="warn" text="no node" />
-  const others = nodeIds.filter((nodeId) => nodeId !== readBy)
-  if (readBy !== undefined && others.length === 0) return <span className="quiet">this node</span>
   return (
-    <span title={inert(others.join('\n'))}>
-      {readBy === undefined ? '' : 'this node, '}
-      {others
-        .slice(0, 2)
-        .map((nodeId) => inert(shortId(nodeId)))
-        .join(', ')}
-      {others.length > 2 ? ` and ${others.length - 2} more` : ''}
+    <span title={inert(nodeIds.join('\n'))}>
+      {nodeIds.slice(0, 2).map((node) => (
+        <Link key={node} to="/sessions/$sessionId/fleet" params={{ sessionId }} search={{ node }} className="spaced">
+          {inert(shortId(node))}
+        </Link>
+      ))}
+      {nodeIds.length > 2 && <span className="quiet">and {nodeIds.length - 2} more</span>}
     </span>
   )
 }
