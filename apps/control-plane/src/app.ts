@@ -24,6 +24,8 @@ export interface ControlPlane extends AsyncDisposable {
 
 /** Beats, and the lookups of tokens that precede them, are committed in groups, one group of each at a time. */
 const BEAT_CONNECTIONS = 2
+/** For queries of people, each of which may take its time. */
+const READ_CONNECTIONS = 4
 /** In-flight requests may take this long once the process is told to stop, in milliseconds. */
 const FINISH_MS = 10_000
 
@@ -38,16 +40,18 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
   const metrics = createMetrics()
   const replicaId = newId()
 
-  const openPool = (maxConnections: number) =>
+  const openPool = (maxConnections: number, readOnly = false) =>
     starting.use(
       openDatabase({
-        url: config.databaseUrl,
+        url: readOnly ? config.readDatabaseUrl : config.databaseUrl,
         maxConnections,
+        readOnly,
         onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost; the pool replaces it'),
       }),
     )
   const database = openPool(config.databaseConnections)
   const beats = openPool(BEAT_CONNECTIONS)
+  const reads = openPool(READ_CONNECTIONS, true)
   await migrationStatus(config.databaseUrl, { requireCurrent: true })
 
   const events = starting.use(
@@ -58,6 +62,7 @@ export const startApp = async (config: Config): Promise<ControlPlane> => {
     config,
     db: database.db,
     beatsDb: beats.db,
+    readDb: reads.db,
     clock,
     log: log.child({ replicaId }),
     events,

@@ -11,6 +11,8 @@ const BUILT_CONSOLE = fileURLToPath(new URL('../../console/dist', import.meta.ur
 const environmentSchema = z.object({
   /** The Postgres (15 or later) that holds everything. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }),
+  /** A replica of it for the queries of people; absent: itself. */
+  READ_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
   /** Connections of this process to it. */
   SONDE_DATABASE_CONNECTIONS: integer(2, 200, 10),
   SONDE_HOST: z.string().default('127.0.0.1'),
@@ -54,6 +56,7 @@ const environmentSchema = z.object({
 /** Settings of one control-plane process. */
 export interface Config {
   databaseUrl: string
+  readDatabaseUrl: string
   databaseConnections: number
   host: string
   port: number
@@ -94,6 +97,7 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   requireOrder(liveness)
   return {
     databaseUrl: values.DATABASE_URL,
+    readDatabaseUrl: values.READ_DATABASE_URL ?? values.DATABASE_URL,
     databaseConnections: values.SONDE_DATABASE_CONNECTIONS,
     host: values.SONDE_HOST,
     port: values.SONDE_PORT,

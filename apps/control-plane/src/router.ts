@@ -1,6 +1,8 @@
+import { analysisRouter } from './analysis/index.ts'
 import {
   capturesRouter,
   commandsRouter,
+  followSession,
   holdersOf,
   requestStopOfAll,
   requestStopOfOlder,
@@ -9,6 +11,7 @@ import {
 } from './captures/index.ts'
 import { mergeRouters, router } from './core/trpc.ts'
 import { createNodesRouter } from './nodes/index.ts'
+import { opsRouter } from './ops/index.ts'
 import { createPoliciesRouter } from './policies/index.ts'
 import { createSessionsRouter } from './sessions/index.ts'
 import { signInRouter } from './sign-in/index.ts'
@@ -21,10 +24,12 @@ export const appRouter = router({
   tokens: tokensRouter,
   signIn: signInRouter,
   runtimeNode: mergeRouters(createNodesRouter({ primariesOf, workOf }), commandsRouter),
-  targets: createTargetsRouter(holdersOf),
+  targets: createTargetsRouter({ holdersOf, followSession }),
   policies: createPoliciesRouter(requestStopOfOlder),
   captures: capturesRouter,
+  analysis: analysisRouter,
   segments: segmentsRouter,
+  ops: opsRouter,
 })
 
 /** The type that clients are made of; import it as a type only. */

@@ -39,6 +39,7 @@ export const startDataLane = async (databaseUrl: string, instead?: Kysely<Schema
     config,
     db,
     beatsDb: db,
+    readDb: db,
     clock: systemClock,
     log,
     events,

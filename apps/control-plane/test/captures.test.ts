@@ -81,7 +81,13 @@ const finish = async (
     segments: [{ ...segment, ...progress, end: { ...end, detail: null } }],
   })
   const manifest = { chunks: chunks.length, lines, bytes: bytesOf(chunks), root: rootOf(chunks) }
-  return node.rpc.segments.manifest.mutate({ nodeId, epoch, ...segment, manifest })
+  return poll(
+    async () => {
+      const answer = await node.rpc.segments.manifest.mutate({ nodeId, epoch, ...segment, manifest })
+      return answer.storage === 'reconciling' ? undefined : answer
+    },
+    { what: 'the manifest to be settled' },
+  )
 }
 
 const refuseOpen = ({ body }: DeliveredCommand): CommandResult =>

@@ -33,7 +33,11 @@ test('a node learns what is stored of its segments: up to where nothing is missi
   owner,
   nodeCaller,
 }) => {
-  const { capture } = await rpc.captures.start.mutate({ sessionId, scope: { kind: 'primaries' } })
+  const { capture } = await rpc.captures.start.mutate({
+    sessionId,
+    scope: { kind: 'primaries' },
+    followTopology: false,
+  })
   const captureId = capture.id
   const upload = (segmentNo: number, seqs: number[]) =>
     node.upload(
@@ -105,7 +109,7 @@ test('a node that is attached anew goes on with the segment that it reports, and
   expect(await statuses()).toEqual(['running', 'running', 'running'])
   await database.db
     .updateTable('runtime_node_attachments')
-    .set({ last_attached_at: sql`now() - interval '11 seconds'` })
+    .set({ last_attached_at: sql`now() - interval '61 seconds'` })
     .where('node_id', '=', nodeId)
     .execute()
   await poll(async () => (await statuses()).includes('lost'), { what: 'the silent segments to be given up' })

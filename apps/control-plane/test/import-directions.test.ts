@@ -12,6 +12,8 @@ const EDGES: Record<string, string[]> = {
   targets: ['nodes', 'sessions'],
   policies: ['sessions'],
   captures: ['nodes', 'policies', 'sessions', 'targets'],
+  analysis: ['captures'],
+  ops: ['captures', 'sessions'],
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))

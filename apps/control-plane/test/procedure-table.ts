@@ -68,6 +68,7 @@ export const inSession = ({ sessionId }: World) => ({ sessionId })
 const ofNode = ({ sessionId, nodeId }: World) => ({ sessionId, nodeId })
 const asNode = ({ nodeId, epoch }: World) => ({ nodeId, epoch })
 const ofCapture = ({ captureId }: World) => ({ id: captureId })
+const ofCaptures = ({ captureId }: World) => ({ ids: [captureId] })
 const attachOf = (world: World, caller: Caller, nodeId: string) => ({
   sessionId: world.sessionId,
   participantId: world.participants[caller],
@@ -189,6 +190,20 @@ export const ROWS: Row[] = [
     expected: people('operator', NO_SESSION),
   },
   { path: 'captures.list', input: inSession, expected: people('viewer', NO_SESSION) },
+  { path: 'ops.transitions', input: inSession, expected: people('viewer', NO_SESSION) },
+  { path: 'ops.chunks', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
+  { path: 'ops.commands', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
+  { path: 'captures.search', input: ofCaptures, expected: people('viewer', NO_CAPTURE) },
+  {
+    path: 'analysis.diff',
+    input: ({ captureId }) => ({ a: captureId, b: captureId, waitMs: 0 }),
+    expected: people('viewer', NO_CAPTURE),
+  },
+  {
+    path: 'analysis.crossReference',
+    input: ({ captureId }) => ({ captureId, baseline: '7d', waitMs: 0 }),
+    expected: people('viewer', NO_CAPTURE),
+  },
   { path: 'captures.get', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
   { path: 'captures.tail', input: ofCapture, expected: people('viewer', NO_CAPTURE) },
   {
@@ -216,6 +231,7 @@ export const ROWS: Row[] = [
       owner: 'capture.still_running',
     },
   },
+  { path: 'captures.reads', input: inSession, expected: people('owner', NO_SESSION) },
   { path: 'captures.retentionPreview', input: inSession, expected: people('operator', NO_SESSION) },
   {
     path: 'segments.report',

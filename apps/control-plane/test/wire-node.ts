@@ -54,7 +54,8 @@ export const openedBy = (body: DeliveredCommand['body']): Extract<CommandResult,
   return { kind: 'opened', serverVersion: '7.0.15', dialect: 'bracket', role: 'primary', policy }
 }
 
-const agree = ({ body }: DeliveredCommand): CommandResult => {
+/** Does what it is told. */
+export const agree = ({ body }: DeliveredCommand): CommandResult => {
   if (body.kind === 'segment.open') return openedBy(body)
   return body.kind === 'segment.begin' ? { kind: 'running' } : { kind: 'acknowledged' }
 }

@@ -26,6 +26,8 @@ const CLIENT_VERSION = '0.1'
 /** For shipping what is read when the daemon is told to stop: supervisors kill after a few seconds. */
 const STOP_BUDGET_MS = 2000
 const FIRST_LOOK_MS = 2000
+/** An upload costs the control plane as much as 5,000 lines do; a viewer waits for the reorder window of 2 s anyway. */
+const LINGER_MS = 100
 
 export interface RuntimeOptions {
   config: DaemonConfig
@@ -69,7 +71,16 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     log,
   })
   const onRejected = (chunk: ChunkId & { code: string }) => segments.refused(chunk)
-  const uploader = createUploader({ url, ...(token !== undefined && { token }), spool, clock, random, log, onRejected })
+  const uploader = createUploader({
+    url,
+    ...(token !== undefined && { token }),
+    spool,
+    lingerMs: LINGER_MS,
+    clock,
+    random,
+    log,
+    onRejected,
+  })
   const node = createRuntimeNode({
     url,
     ...(token !== undefined && { token }),
@@ -101,10 +112,7 @@ export const startRuntime = async (options: RuntimeOptions): Promise<Runtime> =>
     note: (segment, note) => spool.note(segment, note),
     report: (progress) => node.report(progress),
     committed: (refs) => node.committed(refs),
-    sendManifest: async ({ captureId, segmentNo }, manifest) => {
-      const { missing } = await node.manifest({ captureId, segmentNo, manifest })
-      if (missing.length > 0) log.warn({ captureId, segmentNo, missing }, 'the store lacks chunks of a segment')
-    },
+    sendManifest: ({ captureId, segmentNo }, manifest) => node.manifest({ captureId, segmentNo, manifest }),
     sourceEnded: () => void targets.refresh(),
     impact: config.impact,
     clock,

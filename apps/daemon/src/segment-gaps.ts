@@ -1,4 +1,6 @@
-import { CAPTURE_LIMITS, type Clock, type Gap, type GapReason } from '@sonde/contracts'
+import { CAPTURE_LIMITS, type Clock, type Gap } from '@sonde/contracts'
+
+type GapReason = Gap['reason']
 
 /** The gaps of one segment: opened when lines begin to be missing, closed by the first line after. */
 export class SegmentGaps {

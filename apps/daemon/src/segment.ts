@@ -1,14 +1,18 @@
 import { encodeChunk, decodeChunkHeader } from '@sonde/capture-format/chunk'
 import { Dialect } from '@sonde/capture-format'
-import type {
-  Clock,
-  CommittedSegment,
-  NodeCommandBody,
-  SegmentManifest,
-  SegmentsReportInput,
-  Slice,
-  TerminationReason,
-  TimerHandle,
+import { encodeSummary, summarizeLines } from '@sonde/capture-format/summary'
+import {
+  seqRangesOf,
+  seqsIn,
+  type Clock,
+  type CommittedSegment,
+  type NodeCommandBody,
+  type SegmentManifest,
+  type SegmentsReportInput,
+  type SeqRange,
+  type Slice,
+  type TerminationReason,
+  type TimerHandle,
 } from '@sonde/contracts'
 import { SpoolError, type Uploader } from '@sonde/daemon-sdk'
 import type { CutChunk } from './chunk-buffer.ts'
@@ -26,7 +30,7 @@ export type OpenCommand = Extract<NodeCommandBody, { kind: 'segment.open' }>
 export type SegmentProgress = SegmentsReportInput['segments'][number]
 
 /** Where chunks go: kept until the control plane has committed or refused each. */
-export type Shipper = Pick<Uploader, 'enqueue' | 'settled' | 'flushed' | 'discard'>
+export type Shipper = Pick<Uploader, 'enqueue' | 'settled' | 'flushed' | 'resend' | 'discard'>
 
 export interface SegmentTarget {
   reader: TargetReader
@@ -206,6 +210,19 @@ export class Segment implements Consumer {
     await this.#options.shipper.discard(this.captureId, this.segmentNo)
   }
 
+  /**
+   * Sends chunks again, or of those whose hashes in the store are given the ones that differ; resolves when they are committed, with
+   * the ranges that are not held any more.
+   */
+  async resend(ranges: readonly SeqRange[], stored?: readonly string[]): Promise<SeqRange[]> {
+    const { captureId, segmentNo } = this
+    const { shipper } = this.#options
+    const differs = (seq: number, at: number) => this.#chunks.get(seq)?.sha256 !== stored?.[at]
+    const notHeld = await shipper.resend({ captureId, segmentNo }, seqsIn(ranges).filter(differs))
+    await shipper.flushed(captureId, segmentNo)
+    return seqRangesOf(notHeld)
+  }
+
   /** The control plane will never take that chunk; the manifest names it all the same, so the hole shows. */
   refused(seq: number, code: string): void {
     this.terminate('failed', 'writer_failed', `the control plane refused chunk ${seq}: ${code}`)
@@ -231,7 +248,8 @@ export class Segment implements Consumer {
   }
 
   line(line: SourceLine): void {
-    this.#gaps.line(line.parsed.eventUs)
+    // A target that is opened again sends lines before recording goes on: until then the gap is not over.
+    if (this.#writer.isBegun) this.#gaps.line(line.parsed.eventUs)
     this.#writer.line(line)
   }
 
@@ -288,8 +306,21 @@ export class Segment implements Consumer {
     const { captureId, segmentNo } = this
     const { command, shipper } = this.#options
     const { policyRevision } = command
-    const { seq, lineCount: lines, lastEventUs } = chunk
-    const bytes = await encodeChunk({ ...chunk, captureId, segmentNo, policyRevision, dialect: this.#dialect })
+    const { seq, lineCount: lines } = chunk
+    const dialect = this.#dialect
+    const summary = summarizeLines(chunk.lines, { dialect, hasCutLine: chunk.hasCutLine })
+    // A search parses what is stored, so the times of the header are of that too, also for lines that the scanner found malformed.
+    const { firstEventUs, lastEventUs } = summary
+    const bytes = await encodeChunk({
+      ...chunk,
+      firstEventUs,
+      lastEventUs,
+      captureId,
+      segmentNo,
+      policyRevision,
+      dialect,
+      summary: encodeSummary(summary),
+    })
     const sha256 = Buffer.from(decodeChunkHeader(bytes).sha256).toString('hex')
     const facts = { seq, sha256, lines, bytes: chunk.lines.length, lastEventUs }
     this.#chunks.add(facts)

@@ -7,6 +7,8 @@ import {
   type CommittedSegment,
   type NodeCommandBody,
   type SegmentManifest,
+  type SegmentManifestResult,
+  type TimerHandle,
 } from '@sonde/contracts'
 import type { RestoredSegment } from '@sonde/daemon-sdk'
 import { OWN_CEILINGS } from './config.ts'
@@ -35,7 +37,7 @@ export interface SegmentsOptions {
   /** What is stored of segments, at most 1024; tries until the control plane has answered. */
   committed: (segments: SegmentRef[]) => Promise<CommittedSegment[]>
   /** Tries until the control plane has answered. */
-  sendManifest: (segment: SegmentRef, manifest: SegmentManifest) => Promise<void>
+  sendManifest: (segment: SegmentRef, manifest: SegmentManifest) => Promise<SegmentManifestResult>
   /** A source ended by itself: the targets have changed. */
   sourceEnded: () => void
   /** What reading may cost a server. */
@@ -79,6 +81,10 @@ const refusalOf = (command: OpenCommand): Refused | null => {
 }
 
 const FACTS_MS = 1_000
+/** After a restart a target is known once it is declared, which waits for the control plane: as long as a node may be silent. */
+const REOPEN_WAIT_MS = 60_000
+/** Between two manifests of a segment whose chunks are asked for again, in milliseconds; twice as long each time. */
+const RECONCILE_MS = { first: 500, most: 30_000 }
 /** Segments of one question. */
 const MAX_ASKED = 1024
 const UNKNOWN_FACTS = { serverVersion: null, role: 'primary', monitorCpuShare: null } as const
@@ -97,6 +103,7 @@ export class Segments implements Disposable {
   readonly #options: SegmentsOptions
   readonly #progress: Progress
   readonly #segments = new Map<string, Held>()
+  readonly #pauses = new Set<TimerHandle>()
 
   constructor(options: SegmentsOptions) {
     this.#options = options
@@ -128,6 +135,8 @@ export class Segments implements Disposable {
         await segment.stop(command.reason)
         return { kind: 'acknowledged' }
       }
+      case 'segment.resend':
+        return { kind: 'resent', notHeld: await segment.resend(command.ranges, command.stored) }
       case 'segment.discard': {
         await this.#discard(segment, command.why)
         return { kind: 'acknowledged' }
@@ -182,6 +191,7 @@ export class Segments implements Disposable {
 
   [Symbol.dispose](): void {
     this.#progress[Symbol.dispose]()
+    for (const timer of this.#pauses) this.#options.clock.clearTimeout(timer)
   }
 
   async #open(command: OpenCommand): Promise<CommandResult> {
@@ -240,13 +250,17 @@ export class Segments implements Disposable {
     await segment.settle(stored)
     const isLive = LIVE_SEGMENT_STATUSES.some((status) => status === stored.status)
     if (!isLive) segment.terminate('failed', 'collector_lost', 'the control plane had given the segment up')
-    await resume?.()
+    // What the spool holds is shipped meanwhile.
+    void resume?.()
   }
 
   async #reopen(segment: Segment): Promise<CommandResult> {
-    const { find } = this.#options
+    const { clock, find } = this.#options
     if (segment.end !== undefined) return refused('segment_ended', 'the segment ended before it was opened again')
-    const target = (await find(segment.targetId)) ?? (await find(segment.targetId))
+    const untilMs = clock.monotonicMs() + REOPEN_WAIT_MS
+    let target = await find(segment.targetId)
+    while (!target && segment.end === undefined && clock.monotonicMs() < untilMs) target = await find(segment.targetId)
+    if (segment.end !== undefined) return refused('segment_ended', 'the segment ended before it was opened again')
     const result = target
       ? await this.#openSegment(segment, target)
       : refused('monitor_open_failed', 'this node does not read that target any more')
@@ -305,12 +319,24 @@ export class Segments implements Disposable {
   async #prove(segment: Segment, manifest: SegmentManifest): Promise<boolean> {
     const { log, sendManifest } = this.#options
     try {
-      await sendManifest(segment, manifest)
-      return true
+      for (let pauseMs = RECONCILE_MS.first; ; pauseMs = Math.min(2 * pauseMs, RECONCILE_MS.most)) {
+        const { storage, missing } = await sendManifest(segment, manifest)
+        if (missing.length > 0) log.warn({ ...refOf(segment), storage, missing }, 'the store lacks chunks of a segment')
+        if (storage !== 'reconciling') return true
+        await this.#pause(pauseMs)
+      }
     } catch (error) {
       log.warn({ ...refOf(segment), err: error }, 'the manifest of a segment was not taken')
       return error instanceof SondeError && (error.code === 'capture.gone' || error.code === 'capture.not_found')
     }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.#options.clock.setTimeout(resolve, ms)
+    this.#pauses.add(timer)
+    await promise
+    this.#pauses.delete(timer)
   }
 
   async #discard(segment: Segment, why: string): Promise<void> {

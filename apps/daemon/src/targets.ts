@@ -11,6 +11,7 @@ import { RedisMonitor } from './source/redis-monitor.ts'
 import type { Source } from './source/source.ts'
 import { Synthetic } from './source/synthetic.ts'
 import { TargetReader, type AttachOptions } from './target-reader.ts'
+import { TopologyWatch } from './topology-watch.ts'
 import type { ServerFacts } from './server-facts.ts'
 
 const REFRESH_MS = 30_000
@@ -71,6 +72,7 @@ export class Targets implements Disposable {
   readonly #readable = new Map<string, ReadableTarget>()
   readonly #dialects = new Map<string, Dialect>()
   readonly #cleaned = new Set<string>()
+  readonly #watch: TopologyWatch
   #discovery: Discovery | undefined
   /** What each list that was declared lately stands for, by its text: a list comes back as a copy. */
   readonly #discoveryOf = new Map<string, Discovery>()
@@ -87,6 +89,15 @@ export class Targets implements Disposable {
     this.#controlName = clientName(options.nodeId, 'control', randomBytes(4).toString('hex'))
     this.#liveNames.add(this.#controlName)
     if (options.guard) this.#liveNames.add(options.guard.clientName)
+    this.#watch = new TopologyWatch({
+      clock: options.clock,
+      reading: () =>
+        [...this.#readable].flatMap(([id, { address, reader }]) =>
+          address !== null && reader.isOpen && this.#found.get(id)?.declared.cluster !== undefined ? [address] : [],
+        ),
+      clusterNodes: (address) => this.#control(address).clusterNodes(),
+      changed: () => void this.refresh(),
+    })
   }
 
   /** Looks at all targets now, and from then on by itself; resolves when that round is over. */
@@ -151,6 +162,7 @@ export class Targets implements Disposable {
   [Symbol.dispose](): void {
     this.#isClosed = true
     this.#options.clock.clearTimeout(this.#timer)
+    this.#watch[Symbol.dispose]()
     for (const control of this.#controls.values()) control[Symbol.dispose]()
   }
 
@@ -255,6 +267,7 @@ export class Targets implements Disposable {
 
   #monitor(targetId: string, address: ServerAddress, { maxLineBytes }: AttachOptions): Source {
     const { nodeId, clock, guard } = this.#options
+    this.#watch.start()
     const own = new OwnTraffic(randomBytes(6).toString('hex'))
     const name = clientName(nodeId, targetId)
     this.#liveNames.add(name)

@@ -55,7 +55,7 @@ export const startNode = async (spec: TargetSpec, spool?: DiskSpool) => {
       },
       sendManifest: ({ captureId, segmentNo }, manifest) => {
         manifests.set(`${captureId}/${segmentNo}`, manifest)
-        return Promise.resolve()
+        return Promise.resolve({ storage: 'complete' as const, missing: [] })
       },
       sourceEnded: () => undefined,
       impact: IMPACT_DEFAULTS,

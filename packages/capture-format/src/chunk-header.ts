@@ -41,6 +41,7 @@ export interface ChunkHeader extends Required<ChunkFields> {
 }
 
 export const HEADER_BYTES = 120
+export const FLAGS_OFFSET = 7
 export const CRC_OFFSET = 48
 const MAGIC = 0x534e4443
 const VERSION = 1
@@ -78,7 +79,7 @@ export const writeHeader = (bytes: Uint8Array, header: Omit<ChunkHeader, 'crc32'
   out.setUint8(4, VERSION)
   out.setUint8(5, header.encoding)
   out.setUint8(6, dialectCode(header.dialect))
-  out.setUint8(7, chunkFlags(header))
+  out.setUint8(FLAGS_OFFSET, chunkFlags(header))
   for (let index = 0; index < 16; index += 1) out.setUint8(8 + index, parseInt(hex.slice(2 * index, 2 * index + 2), 16))
   out.setUint32(24, header.segmentNo)
   out.setUint32(28, header.lineCount)
@@ -121,7 +122,7 @@ export const decodeChunkHeader = (bytes: Uint8Array, offset: number = 0): ChunkH
     throw malformed(`encoding ${encoding} is unknown`)
   const dialect = dialectOfCode(read.getUint8(6))
   if (dialect === undefined) throw malformed(`dialect ${read.getUint8(6)} is unknown`)
-  const flags = read.getUint8(7)
+  const flags = read.getUint8(FLAGS_OFFSET)
   if (flags > (ChunkFlag.repair | ChunkFlag.cutLine)) throw malformed(`flags ${flags} are unknown`)
   if (read.getUint32(52) !== 0) throw malformed('the reserved bytes are not 0')
   const header: ChunkHeader = {

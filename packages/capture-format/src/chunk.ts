@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, crc32, zstdCompress, zstdDecompress } from 'node:zlib'
+import { constants, crc32, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 import { SondeError } from '@sonde/contracts'
 import {
   CRC_OFFSET,
   ChunkEncoding,
+  ChunkFlag,
+  FLAGS_OFFSET,
   HEADER_BYTES,
   decodeChunkHeader,
   writeHeader,
@@ -23,9 +25,16 @@ export {
   type ChunkHeader,
 } from './chunk-header.ts'
 
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
-const ZSTD_LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+const compressApart = promisify(zstdCompress)
+const decompressApart = promisify(zstdDecompress)
+
+/** Up to this the way to another thread and back costs more than the work, which is half a millisecond for 256 KiB. */
+const INLINE_BYTES = 2 ** 19
+/** Room for what most chunks become; the default of 16 KiB makes many pieces of one, and garbage of each. */
+const PACKED_BYTES = 2 ** 16
+const PACK = { chunkSize: PACKED_BYTES, params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+/** The least that zlib takes as the size of a piece. */
+const MIN_PIECE_BYTES = 64
 
 /** The most that the lines of one chunk may have, in bytes: that of one upload. */
 export const MAX_RAW_BYTES = 16 * 2 ** 20
@@ -59,13 +68,22 @@ export const isIntactChunk = (chunk: Uint8Array): boolean =>
 
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
+/** A copy of a whole chunk that says that it is sent again after a manifest did not agree. */
+export const asRepair = (chunk: Uint8Array): Buffer => {
+  const copy = Buffer.from(chunk)
+  copy[FLAGS_OFFSET]! |= ChunkFlag.repair
+  copy.writeUInt32BE(checksum(copy), CRC_OFFSET)
+  return copy
+}
+
 /**
- * Makes the bytes of one chunk; they are the same on the wire and on disk. The lines are compressed off the main thread
- * and kept raw where that does not make them smaller. Throws a RangeError when a field does not fit its place.
+ * Makes the bytes of one chunk; they are the same on the wire and on disk. The lines are compressed, off the main thread
+ * when they are many, and kept raw where that does not make them smaller. Throws a RangeError when a field does not fit its place.
  */
 export const encodeChunk = async (input: EncodeChunkInput): Promise<Buffer> => {
   const { lines, summary = new Uint8Array(0), ...fields } = input
-  const packed = await compress(lines, ZSTD_LEVEL)
+  const isShort = lines.length <= INLINE_BYTES
+  const packed = isShort ? zstdCompressSync(lines, PACK) : await compressApart(lines, PACK)
   const isSmaller = packed.length < lines.length
   const body = isSmaller ? packed : lines
   const chunk = Buffer.alloc(HEADER_BYTES + summary.length + body.length)
@@ -89,21 +107,23 @@ const mismatch = (what: string, cause?: unknown): SondeError =>
   new SondeError('chunk.checksum_mismatch', { message: `${what} Send the chunk again.`, cause })
 
 /**
- * The lines of a body, off the main thread. Never makes more than `rawBytes` bytes; throws `chunk.checksum_mismatch` when
- * the body does not hold exactly so many.
+ * The lines of a body; off the main thread when they are many. Never makes more than `rawBytes` bytes; throws
+ * `chunk.checksum_mismatch` when the body does not hold exactly so many.
  */
 export const decompressLines = async (encoding: ChunkEncoding, body: Uint8Array, rawBytes: number): Promise<Buffer> => {
   let lines: Buffer
   try {
-    lines =
-      encoding === ChunkEncoding.raw
-        ? bufferOf(body)
-        : await decompress(body, { maxOutputLength: Math.max(1, rawBytes) })
+    lines = encoding === ChunkEncoding.raw ? bufferOf(body) : await decompress(body, rawBytes)
   } catch (cause) {
     throw mismatch('The lines of the chunk cannot be decompressed to the size it says.', cause)
   }
   if (lines.length !== rawBytes) throw mismatch('The lines of the chunk have another size than it says.')
   return lines
+}
+
+const decompress = (body: Uint8Array, rawBytes: number): Buffer | Promise<Buffer> => {
+  const limits = { maxOutputLength: Math.max(1, rawBytes), chunkSize: Math.max(MIN_PIECE_BYTES, rawBytes) }
+  return rawBytes <= INLINE_BYTES ? zstdDecompressSync(body, limits) : decompressApart(body, limits)
 }
 
 const countLines = (lines: Buffer): number => {

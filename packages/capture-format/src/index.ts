@@ -3,6 +3,7 @@ export { keysOf } from './commands/keys-of.ts'
 export { hashSlot } from './hash-slot.ts'
 export {
   jsonBytes,
+  jsonLineOf,
   toJsonLine,
   type JsonBytes,
   type JsonLine,

@@ -17,6 +17,7 @@ test('a line gives its time as text, its verb as sent, and its arguments decoded
     client: '127.0.0.1:5',
     cmd: 'SeT',
     args: ['a"b', 'к', { b64: '/wA=' }, ''],
+    keys: ['a"b'],
   })
 })
 
@@ -53,10 +54,11 @@ test('a cut line keeps its parts, is marked, and may end in a part of an argumen
     ...head,
     cmd: 'SET',
     args: ['k', { b64: 'dmH/' }],
+    keys: ['k'],
     bytes: 29,
   })
-  expect(cut('1.2 [3 a:1] "SET" "k"')).toEqual({ ...head, cmd: 'SET', args: ['k'], bytes: 21 })
-  expect(cut('1.2 [3 a:1] "SE')).toEqual({ ...head, cmd: 'SE', args: [], bytes: 15 })
+  expect(cut('1.2 [3 a:1] "SET" "k"')).toEqual({ ...head, cmd: 'SET', args: ['k'], keys: ['k'], bytes: 21 })
+  expect(cut('1.2 [3 a:1] "SE')).toEqual({ ...head, cmd: 'SE', args: [], keys: [], bytes: 15 })
   expect(cut('1.2 [3 a:1] "')).toMatchObject({ cmd: '', args: [] })
   expect(cut('1.2 [3 a:1] "SET" "va\\x0')).toMatchObject({ args: ['va'] })
   expect(cut('1.2 [3 a:1] "SET" ~3 "v')).toMatchObject({ args: [{ masked: true, len: 3 }, 'v'] })
@@ -75,6 +77,14 @@ test('a masked argument is told from a value of the same text', () => {
   expect(json('1.2 [0 a:1] "SET" ~3 ~12:0123456789abcdef "~3"')).toMatchObject({
     args: [{ masked: true, len: 3 }, { masked: true, len: 12, hash: '0123456789abcdef' }, '~3'],
   })
+})
+
+test('keys are told apart from other arguments, also masked ones', () => {
+  expect(json('1.2 [0 a:1] "EVAL" "return 1" "2" "k" "\\xff" "v"')).toMatchObject({ keys: ['k', { b64: '/w==' }] })
+  expect(json('1.2 [0 a:1] "SET" ~3:0123456789abcdef "v"')).toMatchObject({
+    keys: [{ masked: true, len: 3, hash: '0123456789abcdef' }],
+  })
+  expect(json('1.2 [0 a:1] "PUBLISH" "channel" "v"')).toMatchObject({ keys: [] })
 })
 
 test('a byte order mark stays', () => {

@@ -1,4 +1,6 @@
 import { decodeArgument } from './argument.ts'
+import { BACKSLASH } from './ascii.ts'
+import { keysOf } from './commands/keys-of.ts'
 import { openArgumentStart, wholeEnd } from './cut-line.ts'
 import { latin1Decode, latin1Encode } from './latin1.ts'
 import { LineErrorKind, type MonitorLine } from './monitor-line.ts'
@@ -29,6 +31,8 @@ export interface JsonLine {
   cmd: JsonBytes
   /** What follows the verb. */
   args: (JsonBytes | JsonMasked)[]
+  /** Those of `args` that are keys, by the command's own rule. */
+  keys: (JsonBytes | JsonMasked)[]
   /** Only the beginning of the line is stored: the last argument may be a part of one, and more may have followed. */
   cut?: true
   /** Of a cut line: its stored length in bytes. */
@@ -84,23 +88,45 @@ const masked = (token: string): JsonMasked => {
   return { masked: true, len, parts }
 }
 
-const argumentAt = (line: MonitorLine, index: number): JsonBytes | JsonMasked => {
+/** Whether bytes of a line stand for themselves and are ASCII. */
+const isPlain = (bytes: Uint8Array, start: number, end: number): boolean => {
+  for (let pos = start; pos < end; pos += 1) if (bytes[pos]! > 0x7f || bytes[pos] === BACKSLASH) return false
+  return true
+}
+
+/** `text` is the whole line as Latin-1: to decode each part by itself takes three times as long. */
+const argumentAt = (line: MonitorLine, index: number, text: string): JsonBytes | JsonMasked => {
   const start = line.ranges[2 * index]!
   const end = line.ranges[2 * index + 1]!
-  if (line.isMasked(index)) return masked(latin1Decode(line.bytes, start, end))
+  if (line.isMasked(index)) return masked(text.slice(start, end))
+  if (isPlain(line.bytes, start, end)) return text.slice(start, end)
   return jsonBytes(decodeArgument(line.bytes, start, end))
 }
 
-/** A stored line, without its LF, as the object that JSON lines export holds. */
-export const toJsonLine = (bytes: Uint8Array, context: JsonLineContext): JsonLine | JsonMalformedLine => {
-  const { segment, target, line, isCut = false } = context
-  const error = parseMonitorLine(bytes, 0, bytes.length, line)
+const headerPart = ({ bytes }: MonitorLine, text: string, range: { start: number; end: number }): JsonBytes => {
+  const { start, end } = range
+  return isPlain(bytes, start, end) ? text.slice(start, end) : jsonBytes(bytes.subarray(start, end))
+}
+
+const keys: number[] = []
+
+/** A line that was parsed, with what the parse answered, as the object that JSON lines export holds. */
+export const jsonLineOf = (
+  line: MonitorLine,
+  error: LineErrorKind | null,
+  { segment, target, isCut = false }: Omit<JsonLineContext, 'line'>,
+): JsonLine | JsonMalformedLine => {
+  const { bytes } = line
   const cut = isCut && { cut: true as const, bytes: bytes.length }
   const ts = String(line.eventUs)
   if (error !== null && !(isCut && error === LineErrorKind.unterminatedQuote)) {
     return { ...(line.eventUs >= 0 && { ts }), segment, target, error, raw: jsonBytes(bytes), ...cut }
   }
-  const args = Array.from({ length: line.argc }, (_, index) => argumentAt(line, index))
+  const text = latin1Decode(bytes)
+  const args: (JsonBytes | JsonMasked)[] = []
+  for (let index = 0; index < line.argc; index += 1) args.push(argumentAt(line, index, text))
+  keysOf(line, keys)
+  const found = keys.map((index) => args[index]!)
   if (error !== null) {
     const start = openArgumentStart(line)
     args.push(jsonBytes(decodeArgument(bytes, start, Math.max(start, wholeEnd(line, error, bytes.length)))))
@@ -111,10 +137,15 @@ export const toJsonLine = (bytes: Uint8Array, context: JsonLineContext): JsonLin
     ts,
     segment,
     target,
-    db: line.dbStart < 0 ? '0' : jsonBytes(bytes.subarray(line.dbStart, line.dbEnd)),
-    client: line.srcStart < 0 ? null : jsonBytes(bytes.subarray(line.srcStart, line.srcEnd)),
+    db: line.dbStart < 0 ? '0' : headerPart(line, text, { start: line.dbStart, end: line.dbEnd }),
+    client: line.srcStart < 0 ? null : headerPart(line, text, { start: line.srcStart, end: line.srcEnd }),
     cmd,
     args: rest,
+    keys: found,
     ...cut,
   }
 }
+
+/** A stored line, without its LF, as the object that JSON lines export holds. */
+export const toJsonLine = (bytes: Uint8Array, context: JsonLineContext): JsonLine | JsonMalformedLine =>
+  jsonLineOf(context.line, parseMonitorLine(bytes, 0, bytes.length, context.line), context)

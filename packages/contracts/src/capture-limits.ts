@@ -26,6 +26,8 @@ export const CAPTURE_LIMITS = {
   creditBytes: 8 * 2 ** 20,
   /** The longest body of one upload. */
   uploadBytes: 16 * 2 ** 20,
+  /** The most chunks that one command asks for again. */
+  resendChunks: 256,
   /** The most chunks of one upload. */
   uploadChunks: 1024,
 } as const

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CAPTURE_LIMITS } from './capture-limits.ts'
-import { segmentNoSchema, uuidSchema } from './ids.ts'
+import { missingRangeSchema, segmentGapSchema, slotMoveSchema } from './gaps.ts'
+import { idempotencyKeySchema, segmentNoSchema, uuidSchema } from './ids.ts'
 import { RedactionLevel } from './policies.ts'
 import { humanText, instantSchema, isStorableText } from './text.ts'
 
@@ -63,10 +64,14 @@ export const TerminationReason = {
   monitorOpenFailed: 'monitor_open_failed',
   /** The node does not redact by the capture's policy. */
   policyNotApplied: 'policy_not_applied',
+  /** The target is not any more what the scope means: a primary that became a replica, or the other way round. */
+  roleChanged: 'role_changed',
   writerFailed: 'writer_failed',
   collectorLost: 'collector_lost',
   quorumNotMet: 'quorum_not_met',
   targetBusy: 'target_busy',
+  /** No node reads it; another member of its cluster names it. */
+  targetUnreachable: 'target_unreachable',
   noCapableNode: 'no_capable_node',
   nodeOffline: 'node_offline',
   nodeReadOnly: 'node_read_only',
@@ -85,12 +90,13 @@ export type ChunkBounds = z.infer<typeof chunkBoundsSchema>
 
 /**
  * `targets`: exactly these. `cluster`: every slot owner of it. `primaries`: every slot owner and every standalone primary
- * of the session.
+ * of the session. `replicas`: every replica of that cluster, without one of the session.
  */
 export const scopeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('targets'), targetIds: z.array(uuidSchema).min(1).max(1024) }),
   z.strictObject({ kind: z.literal('cluster'), clusterId: uuidSchema }),
   z.strictObject({ kind: z.literal('primaries') }),
+  z.strictObject({ kind: z.literal('replicas'), clusterId: uuidSchema.optional() }),
 ])
 export type Scope = z.infer<typeof scopeSchema>
 
@@ -127,6 +133,16 @@ export const captureStartInput = z.strictObject({
   /** Of those that match. */
   sampling: samplingSchema.optional(),
   reason: humanText(512).optional(),
+  /**
+   * Whether targets that come into the scope while the capture runs join it, and those that leave it end. Of no effect for
+   * `targets`. @default true
+   */
+  followTopology: z.boolean().default(true),
+  /**
+   * Makes a start safe to repeat: with the same key and the same input the capture of the first one is answered, for 24 h.
+   * Another input is `idempotency.key_reused`. Keys are of one caller and one session.
+   */
+  idempotencyKey: idempotencyKeySchema.optional(),
 })
 export type CaptureStartInput = z.input<typeof captureStartInput>
 
@@ -145,39 +161,6 @@ export const countersSchema = z.strictObject({
 })
 /** Line counts of one segment: `received = recorded + filtered + sampledOut + ownTraffic + dropped`, always. */
 export type Counters = z.infer<typeof countersSchema>
-
-export const missingRangeSchema = z.object({ fromSeq: z.int().min(0), toSeq: z.int().min(0) })
-
-export const GapReason = {
-  /** The connection to the server broke and was opened again. */
-  connectionLost: 'connection_lost',
-  /** The daemon ended and came back. */
-  daemonRestarted: 'daemon_restarted',
-  /** Lines that were read could not be kept. */
-  overrun: 'overrun',
-} as const
-export type GapReason = (typeof GapReason)[keyof typeof GapReason]
-
-/** A place where lines of a segment are missing, told by its daemon. A segment that has one is never `completed`. */
-export const gapSchema = z.strictObject({
-  gapNo: z
-    .int()
-    .min(0)
-    .max(CAPTURE_LIMITS.gaps - 1),
-  reason: z.enum(GapReason),
-  /** Event time of the last line before, in microseconds of the target's clock; null when there was none. */
-  lastEventUs: z.int().nullable(),
-  /** Event time of the first line after; null when none has come. */
-  firstEventUs: z.int().nullable(),
-  /** By the daemon's monotonic clock. */
-  durationMs: z.int().min(0),
-  /** Where chunks were cut and could not be kept. */
-  missing: missingRangeSchema.nullable(),
-  /** Null is unknown, never none. */
-  lostLines: z.int().min(0).nullable(),
-  lostBytes: z.int().min(0).nullable(),
-})
-export type Gap = z.infer<typeof gapSchema>
 
 /** What reading costs the server; null is unknown. */
 export const segmentCostSchema = z.strictObject({
@@ -205,6 +188,8 @@ export const segmentSchema = z.object({
   outcome: z.enum(Outcome).nullable(),
   terminationReason: z.enum(TerminationReason).nullable(),
   terminationDetail: z.string().nullable(),
+  /** When it joined a capture that ran already; null for those that the start planned. */
+  joinedAt: instantSchema.nullable(),
   begunAt: instantSchema.nullable(),
   endedAt: instantSchema.nullable(),
   /** Microseconds of the target's clock. */
@@ -223,7 +208,9 @@ export const segmentSchema = z.object({
   serverVersion: z.string().nullable(),
   /** Fingerprint of the key that masked arguments are hashed with: only under equal ones are hashes comparable. */
   redactionKey: z.string().nullable(),
-  gaps: z.array(gapSchema),
+  gaps: z.array(segmentGapSchema),
+  /** In the order in which they were seen. */
+  slotMoves: z.array(slotMoveSchema),
   cost: segmentCostSchema,
 })
 export type Segment = z.infer<typeof segmentSchema>
@@ -237,6 +224,7 @@ const captureFields = {
   reasonText: z.string().nullable(),
   scope: scopeSchema,
   require: requireSchema,
+  followTopology: z.boolean(),
   createdAt: instantSchema,
   startedAt: instantSchema.nullable(),
   endedAt: instantSchema.nullable(),
@@ -260,7 +248,12 @@ const captureFields = {
   expiresAt: instantSchema.nullable(),
   pinned: z.boolean(),
 }
-export const captureSchema = z.object({ ...captureFields, segments: z.array(segmentSchema) })
+export const captureSchema = z.object({
+  ...captureFields,
+  /** From the first begin to the last one, of those that the start planned, in milliseconds; null while fewer than two have begun. */
+  startSkewMs: z.int().nullable(),
+  segments: z.array(segmentSchema),
+})
 export type Capture = z.infer<typeof captureSchema>
 export const captureSummarySchema = z.object({ ...captureFields, segmentCount: z.int() })
 export type CaptureSummary = z.infer<typeof captureSummarySchema>
@@ -345,6 +338,8 @@ export const captureTailInput = z.strictObject({
   /** Lines from before the call, of a running capture; a finished one is told from its start. @default 10_000 */
   backlog: z.int().min(0).max(50_000).default(10_000),
   segments: z.array(segmentNoSchema).min(1).max(1024).optional(),
+  /** Only lines that match; of a running capture the backlog is counted before. */
+  filter: filterTextSchema.optional(),
   /** How long a line waits for older lines of other segments, in milliseconds. @default 2000 */
   reorderMs: z.int().min(0).max(60_000).default(2000),
   /** Set by the tRPC client when it reconnects: the id of the last tracked message, which is the cursor. */
@@ -363,23 +358,10 @@ export const tailRowSchema = z.object({
 })
 export type TailRow = z.infer<typeof tailRowSchema>
 export const tailEventSchema = z.discriminatedUnion('kind', [
+  /** No rows: nothing matched for a second, and the cursor has moved on. */
   z.object({ kind: z.literal('lines'), cursor: z.string(), rows: z.array(tailRowSchema) }),
   z.object({ kind: z.literal('segment'), segment: segmentSchema }),
   z.object({ kind: z.literal('capture_ended'), capture: captureSchema }),
   z.object({ kind: z.literal('history_complete'), capture: captureSchema }),
 ])
 export type TailEvent = z.infer<typeof tailEventSchema>
-
-/** Formats of `GET /export/captures/{id}?format=`. */
-export const ExportFormat = { raw: 'raw', jsonl: 'jsonl' } as const
-export type ExportFormat = (typeof ExportFormat)[keyof typeof ExportFormat]
-export const exportQuerySchema = z.strictObject({
-  format: z.enum(ExportFormat).default('raw'),
-  /** Comma-separated segment numbers. */
-  segments: z
-    .string()
-    .max(4096)
-    .regex(/^\d{1,9}(,\d{1,9})*$/, 'must be segment numbers, separated by commas')
-    .transform((text) => text.split(',').map(Number))
-    .optional(),
-})

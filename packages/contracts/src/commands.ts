@@ -3,8 +3,6 @@ import {
   chunkBoundsSchema,
   countersSchema,
   filterTextSchema,
-  gapSchema,
-  missingRangeSchema,
   Outcome,
   samplingSchema,
   segmentCostSchema,
@@ -12,6 +10,7 @@ import {
   TerminationReason,
 } from './captures.ts'
 import { CAPTURE_LIMITS } from './capture-limits.ts'
+import { gapSchema, missingRangeSchema } from './gaps.ts'
 import { nodeIdSchema, segmentNoSchema, uuidSchema } from './ids.ts'
 import { isStorableText } from './text.ts'
 
@@ -51,6 +50,22 @@ export const nodeCommandSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('segment.begin'), ...segmentRef }),
   z.object({ kind: z.literal('segment.grant'), ...segmentRef, slice: sliceSchema }),
   z.object({ kind: z.literal('segment.stop'), ...segmentRef, reason: z.enum(TerminationReason) }),
+  /**
+   * Send chunks again, marked as repairs: the store lacks them, or has them with another content. Answered once those
+   * that are held are committed. At most 256 numbers in all.
+   */
+  z.object({
+    kind: z.literal('segment.resend'),
+    ...segmentRef,
+    /** Of asking for this segment, from 0. */
+    round: z.int().min(0),
+    ranges: z.array(missingRangeSchema).min(1).max(CAPTURE_LIMITS.resendChunks),
+    /** What is stored under each number, as SHA-256 in hex; only chunks that differ are sent. Absent: nothing is stored. */
+    stored: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/))
+      .max(CAPTURE_LIMITS.resendChunks)
+      .optional(),
+  }),
   /** Drop whatever is held of the segment, unsent chunks too. */
   z.object({ kind: z.literal('segment.discard'), ...segmentRef, why: z.string() }),
 ])
@@ -84,6 +99,11 @@ export const commandResultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('refused'), code: words, detail: words }),
   z.strictObject({ kind: z.literal('running') }),
   z.strictObject({ kind: z.literal('acknowledged') }),
+  /** Answers a resend. `notHeld`: what differs or is missing, and is not held here any more. */
+  z.strictObject({
+    kind: z.literal('resent'),
+    notHeld: z.array(missingRangeSchema).max(CAPTURE_LIMITS.resendChunks),
+  }),
 ])
 export type CommandResult = z.infer<typeof commandResultSchema>
 
@@ -164,7 +184,8 @@ export const segmentManifestInput = z.strictObject({
 })
 export type SegmentManifest = z.infer<typeof segmentManifestInput>['manifest']
 export const segmentManifestResultSchema = z.object({
-  storage: z.enum(['complete', 'incomplete']),
+  /** `reconciling`: chunks are asked for again; keep all that is held, and send the manifest again later. */
+  storage: z.enum(['complete', 'incomplete', 'reconciling']),
   missing: z.array(missingRangeSchema),
 })
 export type SegmentManifestResult = z.infer<typeof segmentManifestResultSchema>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NODE_NAME_PATTERN } from './enroll-command.ts'
 import { nodeIdSchema, uuidSchema } from './ids.ts'
 import { instantSchema } from './text.ts'
 
@@ -25,7 +26,7 @@ export const PROOF = {
 } as const
 
 /** A node's name: 1 to 64 printable characters. */
-export const nodeNameSchema = z.string().regex(/^[^\p{C}]{1,64}$/u, 'must be 1 to 64 printable characters')
+export const nodeNameSchema = z.string().regex(NODE_NAME_PATTERN, 'must be 1 to 64 printable characters')
 
 export const enrollmentCreateInput = z.strictObject({ sessionId: uuidSchema, name: nodeNameSchema })
 /** The only answer that ever holds the token itself. */

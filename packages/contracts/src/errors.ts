@@ -275,11 +275,41 @@ export const ERRORS = {
     retryable: false,
     message: 'The capture is pinned, so that it is not deleted. Unpin it first.',
   },
+  'export.changed': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message: 'What is stored no longer begins as what you have. Export again from the beginning.',
+  },
+  'search.too_many': {
+    http: 429,
+    rpc: 'TOO_MANY_REQUESTS',
+    retryable: true,
+    message: 'Two of your searches are running already. Wait for one of them, then try again.',
+  },
+  'analysis.profile_malformed': {
+    http: 500,
+    rpc: 'INTERNAL_SERVER_ERROR',
+    retryable: false,
+    message: 'A profile of the capture cannot be read.',
+  },
   'capture.target_busy': {
     http: 409,
     rpc: 'CONFLICT',
     retryable: true,
     message: 'Another capture holds this target. Stop it, or wait for its end.',
+  },
+  'idempotency.key_reused': {
+    http: 409,
+    rpc: 'CONFLICT',
+    retryable: false,
+    message: 'This idempotency key was used for another request. Take a new key for a new request.',
+  },
+  'idempotency.too_many_keys': {
+    http: 429,
+    rpc: 'TOO_MANY_REQUESTS',
+    retryable: true,
+    message: 'You have used 10,000 idempotency keys within 24 h. Start without a key, or wait until the oldest expire.',
   },
   'capture.plan_empty': {
     http: 409,

@@ -19,6 +19,9 @@ export const nodeIdSchema = z
   .max(256)
   .regex(/^[^\p{C}]+$/u, 'must be printable, without control characters')
 
+/** Idempotency key: 1 to 128 printable characters of ASCII, compared exactly. */
+export const idempotencyKeySchema = z.string().regex(/^[ -~]{1,128}$/, 'must be 1 to 128 printable characters of ASCII')
+
 let lastMs = 0
 let counter = 0
 

@@ -12,6 +12,24 @@ export {
 export { newId, nodeIdSchema, uuidSchema } from './ids.ts'
 export { humanText, instantSchema, isStorableText } from './text.ts'
 export { VERSION_PATTERN, compareVersions, versionSchema } from './version.ts'
+export {
+  BaselineWindow,
+  Caveat,
+  Change,
+  analysisDiffInput,
+  analysisDiffSchema,
+  crossReferenceInput,
+  crossReferenceSchema,
+  type AnalysisDiff,
+  type ComparedCaveat,
+  type ComparedKey,
+  type ComparedList,
+  type ComparedRow,
+  type ComparedSide,
+  type ComparedSize,
+  type ComparedTarget,
+  type CrossReference,
+} from './analysis.ts'
 export { CAPTURE_LIMITS } from './capture-limits.ts'
 export {
   KeyPattern,
@@ -54,6 +72,7 @@ export {
   type TokenCreated,
   type TokenSelf,
 } from './tokens.ts'
+export { NODE_NAME_PATTERN, enrollCommand } from './enroll-command.ts'
 export {
   CREDENTIAL_TTL_MS,
   ENROLLMENT_BODY_BYTES,
@@ -152,6 +171,7 @@ export {
   targetsListInput,
   targetsListResultSchema,
   type DeclaredTarget,
+  type SlotRange,
   type Target,
   type TargetList,
   type TargetsDeclareInput,
@@ -159,8 +179,6 @@ export {
 } from './targets.ts'
 export {
   CaptureStatus,
-  ExportFormat,
-  GapReason,
   HeldBy,
   LIVE_SEGMENT_STATUSES,
   Outcome,
@@ -182,10 +200,7 @@ export {
   chunkBoundsSchema,
   countersSchema,
   coverageSchema,
-  exportQuerySchema,
   filterTextSchema,
-  gapSchema,
-  missingRangeSchema,
   requireSchema,
   retentionPreviewInput,
   retentionPreviewSchema,
@@ -203,7 +218,6 @@ export {
   type CaptureSummary,
   type ChunkBounds,
   type Counters,
-  type Gap,
   type Require,
   type RetentionPreview,
   type Sampling,
@@ -213,6 +227,18 @@ export {
   type TailEvent,
   type TailRow,
 } from './captures.ts'
+export {
+  EXPORT_FACTS_HEADER,
+  ExportFormat,
+  ReadKind,
+  ReadOutcome,
+  captureReadsInput,
+  exportFactsSchema,
+  exportQuerySchema,
+  type CaptureRead,
+  type CaptureReads,
+  type ExportFacts,
+} from './capture-exports.ts'
 export {
   answerInput,
   chunkResultSchema,
@@ -238,4 +264,27 @@ export {
   type Slice,
   type UploadResult,
 } from './commands.ts'
+export { GapReason, gapSchema, missingRangeSchema, type Gap, type SegmentGap, type SlotMove } from './gaps.ts'
+export { seqRangesOf, seqsIn, type SeqRange } from './seq-ranges.ts'
 export { issueWords, type Issue } from './issue-words.ts'
+export {
+  SearchCounts,
+  captureSearchInput,
+  captureSearchSchema,
+  type CaptureSearch,
+  type CaptureSearchInput,
+  type Facet,
+  type SearchFacets,
+  type SearchRow,
+} from './search.ts'
+export {
+  opsChunksInput,
+  opsChunksSchema,
+  opsCommandsInput,
+  opsCommandsSchema,
+  opsTransitionsInput,
+  opsTransitionsSchema,
+  type OpsChunks,
+  type OpsCommands,
+  type OpsTransitions,
+} from './ops.ts'

@@ -29,6 +29,8 @@ export const ALLOWED = {
   'capture.read': EVERYONE,
   'capture.tail': EVERYONE,
   'capture.export': WORKERS,
+  /** Who has exported and tailed captures, and how much. */
+  'capture.reads': OWNERS,
   /** Pin it and set its expiry. */
   'capture.retain': WORKERS,
   /** One that they started; owners may delete any. */

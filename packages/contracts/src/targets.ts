@@ -14,7 +14,8 @@ export const TargetHealth = { healthy: 'healthy', suspect: 'suspect', unhealthy:
 export type TargetHealth = (typeof TargetHealth)[keyof typeof TargetHealth]
 
 /** Half-open would save a plus one, but servers print both ends: first and last slot, inclusive. */
-const slotRange = z.tuple([z.int().min(0).max(16_383), z.int().min(0).max(16_383)])
+export const slotRangeSchema = z.tuple([z.int().min(0).max(16_383), z.int().min(0).max(16_383)])
+export type SlotRange = z.infer<typeof slotRangeSchema>
 const shortText = z.string().min(1).max(256).refine(isStorableText, 'must not contain NUL or unpaired surrogates')
 
 /** One server as its daemon, or another member of its cluster, sees it. */
@@ -34,7 +35,7 @@ export const declaredTargetSchema = z.strictObject({
   cluster: z.int().min(0).optional(),
   /** Shard: the cluster node id of its primary. */
   shard: shortText.optional(),
-  slots: z.array(slotRange).max(16_384).optional(),
+  slots: z.array(slotRangeSchema).max(16_384).optional(),
   configEpoch: z.int().min(0).optional(),
   serverVersion: shortText.optional(),
 })
@@ -72,7 +73,7 @@ export const targetSchema = z.object({
   health: z.enum(TargetHealth),
   clusterId: uuidSchema.nullable(),
   shard: z.string().nullable(),
-  slots: z.array(slotRange),
+  slots: z.array(slotRangeSchema),
   configEpoch: z.int().nullable(),
   serverVersion: z.string().nullable(),
   lastSeenAt: instantSchema,

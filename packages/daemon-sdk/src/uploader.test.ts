@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeChunk } from '@sonde/capture-format/chunk'
+import { encodeChunk, splitChunks, verifyChunk } from '@sonde/capture-format/chunk'
 import { newId } from '@sonde/contracts'
 import { ManualClock, poll } from '@sonde/testing'
 import { expect, test } from 'vitest'
@@ -58,6 +58,31 @@ test('a chunk that was stored before counts as stored', async () => {
   await enqueueAll(uploader, 1)
   await uploader.flushed(captureId, 0)
   expect(uploader.rejected).toEqual([])
+})
+
+test('a chunk that was committed is sent again as a repair when it is asked for, and one that is gone is told', async () => {
+  const headers: boolean[][] = []
+  await using peer = await startPeer((post) => post.settle())
+  const dir = mkdtempSync(join(tmpdir(), 'sonde-resend-'))
+  try {
+    await using spool = await DiskSpool.open({ dir })
+    await using uploader = start(peer.url, { spool })
+    await enqueueAll(uploader, 4)
+    await uploader.flushed(captureId, 0)
+    const sent = peer.posts.length
+    expect(await uploader.resend({ captureId, segmentNo: 0 }, [1, 3, 9])).toEqual([9])
+    await uploader.flushed(captureId, 0)
+    const again = peer.posts.slice(sent)
+    expect(again.flatMap(({ seqs }) => seqs).toSorted()).toEqual([1, 3])
+    for (const { body } of again) {
+      const chunks = [...splitChunks(body)]
+      headers.push(chunks.map(({ header }) => header.isRepair))
+      for (const { bytes } of chunks) await verifyChunk(bytes)
+    }
+    expect(headers.flat()).toEqual([true, true])
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 })
 
 test('a segment without chunks is flushed', async () => {

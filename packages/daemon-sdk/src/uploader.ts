@@ -1,3 +1,4 @@
+import { asRepair } from '@sonde/capture-format/chunk'
 import { callErrorOf } from '@sonde/client'
 import { CAPTURE_LIMITS, systemClock, type Clock, type TimerHandle, type UploadResult } from '@sonde/contracts'
 import { fullJitterMs } from './backoff.ts'
@@ -19,6 +20,8 @@ export interface UploaderOptions {
   onRejected: (chunk: ChunkId & { code: string }) => void
   /** @default a memory spool */
   spool?: Spool
+  /** How long a new chunk waits for others that go with it, in milliseconds. @default 0 */
+  lingerMs?: number
   /** @default the real one */
   clock?: Clock
   /** @default Math.random */
@@ -37,6 +40,8 @@ export interface Uploader extends AsyncDisposable {
   resume(): Promise<void>
   /** Frees a chunk that the control plane says it has. */
   settled(id: ChunkId): Promise<void>
+  /** Sends chunks again that were committed, marked as repairs; answers the numbers of those that are not held any more. */
+  resend(segment: { captureId: string; segmentNo: number }, seqs: readonly number[]): Promise<number[]>
   /** Bytes of a segment that are not committed yet. */
   pendingBytes(captureId: string, segmentNo: number): number
   /** Resolves when nothing of the segment is pending any more. */
@@ -56,7 +61,7 @@ const POSTS_IN_FLIGHT = 2
 const nameOf = (id: ChunkId): string => `${segmentKey(id)}/${id.seq}`
 
 export const createUploader = (options: UploaderOptions): Uploader => {
-  const { url, onRejected, spool = new MemorySpool(), clock = systemClock } = options
+  const { url, onRejected, spool = new MemorySpool(), lingerMs = 0, clock = systemClock } = options
   const { random = Math.random, fetch = globalThis.fetch, log = SILENT } = options
   const stopped = new AbortController()
   /** Chunks that are on their way, or rest before they are sent again. */
@@ -65,6 +70,8 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   const suspects = new Set<string>()
   /** How often a chunk was asked for again. */
   const repeats = new Map<string, number>()
+  /** Chunks that were asked for after they had been committed. */
+  const repairs = new Set<string>()
   const waiters = new Map<string, (() => void)[]>()
   const posts = new Set<Promise<void>>()
   const rests = new Set<TimerHandle>()
@@ -75,6 +82,7 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   let isResting = false
   let isFilling = false
   let isFillWanted = false
+  let linger: TimerHandle | undefined
 
   /** Starts as many POSTs as limits and credit allow. */
   const fill = async (): Promise<void> => {
@@ -96,6 +104,15 @@ export const createUploader = (options: UploaderOptions): Uploader => {
     } finally {
       isFilling = false
     }
+  }
+
+  /** A chunk is there that may go with the next ones. */
+  const fillSoon = (): void => {
+    if (lingerMs === 0) return void fill()
+    linger ??= clock.setTimeout(() => {
+      linger = undefined
+      void fill()
+    }, lingerMs)
   }
 
   /** Nothing is sent for a while, longer with each failure in a row. */
@@ -142,7 +159,9 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   const send = async (batch: SpooledChunk[]): Promise<void> => {
     let result: UploadResult
     try {
-      const body = Buffer.concat(batch.map((chunk) => chunk.bytes))
+      const body = Buffer.concat(
+        batch.map((chunk) => (repairs.has(nameOf(chunk)) ? asRepair(chunk.bytes) : chunk.bytes)),
+      )
       result = await upload({ url, token: token ?? '', clock, fetch }, body, stopped.signal)
     } catch (thrown) {
       return failed(batch, thrown)
@@ -200,6 +219,7 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   const forget = (name: string): void => {
     busy.delete(name)
     suspects.delete(name)
+    repairs.delete(name)
     repeats.delete(name)
   }
 
@@ -213,16 +233,27 @@ export const createUploader = (options: UploaderOptions): Uploader => {
   return {
     enqueue: async (chunk) => {
       await spool.append(chunk)
-      void spool.synced().then(fill, fill)
+      void spool.synced().then(fillSoon, fillSoon)
     },
     resume: fill,
     settled: async (id) => {
       await spool.acknowledge(id)
       wake(id)
     },
+    resend: async ({ captureId, segmentNo }, seqs) => {
+      const notHeld: number[] = []
+      for (const seq of seqs) {
+        const id = { captureId, segmentNo, seq }
+        if (spool.takeBack(id)) repairs.add(nameOf(id))
+        else notHeld.push(seq)
+      }
+      void fill()
+      return notHeld
+    },
     pendingBytes: (captureId, segmentNo) => spool.bytes(captureId, segmentNo),
     flushed: (captureId, segmentNo) => {
       if (spool.bytes(captureId, segmentNo) === 0) return Promise.resolve()
+      void fill()
       const key = segmentKey({ captureId, segmentNo })
       return new Promise((resolve) => waiters.set(key, [...(waiters.get(key) ?? []), resolve]))
     },
@@ -240,6 +271,7 @@ export const createUploader = (options: UploaderOptions): Uploader => {
     },
     [Symbol.asyncDispose]: async () => {
       stopped.abort()
+      clock.clearTimeout(linger)
       for (const timer of rests) clock.clearTimeout(timer)
       await Promise.allSettled(posts)
     },

@@ -8,6 +8,8 @@ import { newId } from '@sonde/contracts'
 export interface Post {
   seqs: number[]
   bytes: number
+  /** The chunks, end to end. */
+  body: Buffer
   headers: IncomingMessage['headers']
   /** Answers with an outcome for each chunk. */
   settle(outcomeOf?: (seq: number) => string, creditBytes?: number): void
@@ -40,6 +42,7 @@ export const startPeer = async (script: (post: Post, number: number) => void) =>
       const post: Post = {
         seqs: headers.map((header) => header.seq),
         bytes: body.length,
+        body,
         headers: request.headers,
         settle: (outcomeOf = () => 'stored', creditBytes = 8 * 2 ** 20) =>
           reply(200, {

@@ -15,6 +15,8 @@ export interface OpenDatabaseOptions {
   maxConnections?: number
   /** Server-side bound of one statement, in milliseconds. @default 30_000 */
   statementTimeoutMs?: number
+  /** Refuses every write. @default false */
+  readOnly?: boolean
   /** Bound of a wait for a lock, in milliseconds. @default 10_000 */
   lockTimeoutMs?: number
   /** Called for an error on an idle connection; the pool replaces the connection by itself. */
@@ -40,6 +42,7 @@ export const openDatabase = (options: OpenDatabaseOptions): Database => {
     idle_in_transaction_session_timeout: 30_000,
     connectionTimeoutMillis: 5_000,
     application_name: 'sonde',
+    ...(options.readOnly === true && { options: '-c default_transaction_read_only=on' }),
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   // The pool listens on idle connections only: one that is lost between two statements of a transaction has no listener.

@@ -218,6 +218,18 @@ export interface Captures {
   expires_at: Date | null
   pinned: Default<boolean>
   read_until: Date | null
+  follow_topology: Default<boolean>
+}
+
+export interface IdempotencyKeys {
+  participant_id: string
+  session_id: string
+  procedure: string
+  key: string
+  input_sha256: Buffer
+  result_id: string
+  created_at: Default<Date>
+  expires_at: Date
 }
 
 export interface CaptureTombstones {
@@ -292,13 +304,14 @@ export interface CaptureSegments {
   max_omem_bytes: number | null
   added_latency_us: number | null
   redaction_key: string | null
+  slot_moves: JsonWithDefault<unknown>
 }
 
 export interface CaptureGaps {
   capture_id: string
   segment_no: number
   gap_no: number
-  reason: 'connection_lost' | 'daemon_restarted' | 'overrun'
+  reason: 'connection_lost' | 'daemon_restarted' | 'overrun' | 'role_changed'
   last_event_us: number | null
   first_event_us: number | null
   duration_ms: number
@@ -307,6 +320,7 @@ export interface CaptureGaps {
   lost_lines: number | null
   lost_bytes: number | null
   at: Default<Date>
+  peer_segment_no: number | null
 }
 
 export interface CaptureChunks {
@@ -337,10 +351,35 @@ export interface CaptureSummaries {
   body: Buffer
 }
 
+export interface CaptureProfiles {
+  capture_id: string
+  segment_no: number
+  from_seq: number
+  chunk_count: number
+  profile: Buffer
+  made_at: Default<Date>
+}
+
+export interface CaptureReads {
+  id: string
+  session_id: string
+  capture_id: string
+  participant_id: string
+  kind: 'export' | 'tail'
+  format: string | null
+  filter: string | null
+  segments: NullableJson<number[]>
+  started_at: Default<Date>
+  ended_at: Date | null
+  outcome: 'complete' | 'stopped' | 'failed' | null
+  lines: Default<number>
+  bytes: Default<number>
+}
+
 export interface NodeCommands {
   id: string
   node_id: string
-  kind: 'segment.open' | 'segment.begin' | 'segment.grant' | 'segment.stop' | 'segment.discard'
+  kind: 'segment.open' | 'segment.begin' | 'segment.grant' | 'segment.stop' | 'segment.resend' | 'segment.discard'
   capture_id: string
   segment_no: number
   number: number
@@ -376,11 +415,14 @@ export interface Schema {
   node_targets: NodeTargets
   capture_policies: CapturePolicies
   captures: Captures
+  idempotency_keys: IdempotencyKeys
   capture_tombstones: CaptureTombstones
   capture_segments: CaptureSegments
   capture_gaps: CaptureGaps
   capture_chunks: CaptureChunks
   capture_summaries: CaptureSummaries
+  capture_profiles: CaptureProfiles
+  capture_reads: CaptureReads
   node_commands: NodeCommands
   schema_migrations: SchemaMigrations
 }

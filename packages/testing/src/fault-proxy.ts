@@ -24,12 +24,13 @@ interface Pair {
 }
 
 /**
- * Starts a proxy before `target`; `host` is by default 127.0.0.1. `onSent` is told what clients send, with a number for each
- * connection.
+ * Starts a proxy before `target`; `host` is by default 127.0.0.1. `onSent` is told what clients send and `onAnswered` what they are
+ * sent, with a number for each connection.
  */
 export const startFaultProxy = async (
   target: { host?: string; port: number },
   onSent: (bytes: Uint8Array, connection: number) => void = () => undefined,
+  onAnswered: (bytes: Uint8Array, connection: number) => void = () => undefined,
 ): Promise<FaultProxy> => {
   let accepted = 0
   const pairs = new Set<Pair>()
@@ -41,6 +42,7 @@ export const startFaultProxy = async (
     const connection = accepted
     accepted += 1
     client.on('data', (bytes) => onSent(bytes, connection))
+    upstream.on('data', (bytes) => onAnswered(bytes, connection))
     const pair = { client, upstream }
     pairs.add(pair)
     for (const [from, to] of [

@@ -9,6 +9,7 @@ export type { FleetPlace } from './fleet/simulated-node.ts'
 export { freePort, portOf } from './free-port.ts'
 export { guardProcess, type GuardOptions } from './guard.ts'
 export {
+  childrenOf,
   cpuOf,
   cpuOfTree,
   describeMachine,

@@ -42,11 +42,16 @@ const seconds = (fields: readonly string[], ...at: number[]): number =>
 /** CPU seconds that a process has used. Linux only. */
 export const cpuOf = (pid: number): number => seconds(statOf(pid), 11, 12)
 
+/** The processes that a process has started and that are there. Linux only. */
+export const childrenOf = (pid: number): number[] =>
+  readdirSync('/proc').flatMap((name) =>
+    /^\d+$/.test(name) && statOf(Number(name))[1] === String(pid) ? [Number(name)] : [],
+  )
+
 /** CPU seconds of a process with all its children, those that have ended included: PostgreSQL with its backends. Linux only. */
 export const cpuOfTree = (pid: number): number => {
   const own = seconds(statOf(pid), 11, 12, 13, 14)
-  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && statOf(Number(name))[1] === String(pid))
-  return children.reduce((sum, child) => sum + seconds(statOf(Number(child)), 11, 12), own)
+  return childrenOf(pid).reduce((sum, child) => sum + seconds(statOf(child), 11, 12), own)
 }
 
 /** Resident memory of a process, in bytes. Linux only. */

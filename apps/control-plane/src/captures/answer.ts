@@ -16,7 +16,7 @@ export const answerCommand = async (resources: Resources, principal: Principal, 
   const { nodeId, epoch, commandId, result } = input
   const command = await resources.db
     .selectFrom('node_commands')
-    .select(['capture_id', 'segment_no'])
+    .select(['capture_id', 'segment_no', 'kind'])
     .where('id', '=', commandId)
     .where('node_id', '=', nodeId)
     .executeTakeFirst()
@@ -59,6 +59,11 @@ export const answerCommand = async (resources: Resources, principal: Principal, 
         break
       }
       case 'refused':
+        // Nothing will come: the ranges that were asked for are known to be missing.
+        if (command.kind === 'segment.resend') {
+          await changeSegment(trx, segment, { event: 'disproved', storage: 'incomplete' })
+          break
+        }
         await changeSegment(trx, segment, {
           event: 'refused',
           reason: isRefusalReason(result.code) ? result.code : 'monitor_open_failed',
@@ -69,6 +74,7 @@ export const answerCommand = async (resources: Resources, principal: Principal, 
         await changeSegment(trx, segment, { event: 'begun' })
         break
       case 'acknowledged':
+      case 'resent':
         break
     }
     for (const node of await advanceLocked(resources, trx, locked)) nodes.add(node)

@@ -103,37 +103,55 @@ export const readSegmentEnds = async (db: Kysely<Schema>, capture: CaptureRef): 
   return rows
 }
 
-export interface AcceptingSegment extends SegmentRef {
+export interface AcceptingSegment extends SegmentRef, Holder {
   storage: 'open' | 'reconciling' | 'complete' | 'incomplete'
-  nodeId: string
   /** How many chunks its daemon's manifest has; null before there is one. */
   manifestChunks: number | null
   partitionDay: string
   /** What comes now repairs it. */
   isFinal: boolean
+  /** Its node was asked for chunks whose content differs: they take the place of what is stored. */
+  isCompared: boolean
 }
+
+/** The one node, in one session, that a token uploads for. */
+export interface Holder {
+  nodeId: string
+  participantId: string
+  sessionId: string
+}
+
+/** A segment that a holder wants to write to. */
+export interface SegmentClaim extends SegmentRef, Holder {}
 
 /**
  * Locks those of the segments that a node may write to with its token, in the order of their keys, so that two
- * uploads never wait for each other in a ring. Segments of other nodes and sessions are neither locked nor returned.
+ * groups never wait for each other in a ring. Segments of other nodes and sessions are neither locked nor returned, and of
+ * those that another transaction holds none that is not waited for.
  */
 export const lockSegments = async (
   trx: Transaction<Schema>,
-  refs: SegmentRef[],
-  holder: { nodeId: string; participantId: string; sessionId: string },
+  claims: readonly SegmentClaim[],
+  isWaiting: boolean,
 ): Promise<AcceptingSegment[]> => {
+  const column = (name: keyof SegmentClaim) => claims.map((claim) => claim[name])
   const { rows } = await sql<AcceptingSegment>`
     select s.capture_id as "captureId", s.segment_no as "segmentNo", s.storage, s.node_id as "nodeId",
+      w.owner_id as "participantId", w.session_id as "sessionId",
       (s.manifest->>'chunks')::bigint as "manifestChunks", c.partition_day as "partitionDay",
-      s.status not in ('pending', 'opening', 'running', 'closing') as "isFinal"
-    from capture_segments s
-    join captures c on c.id = s.capture_id
-    join runtime_nodes n on n.node_id = s.node_id
-    where c.session_id = ${holder.sessionId} and n.owner_id = ${holder.participantId} and s.node_id = ${holder.nodeId}
-      and (s.capture_id, s.segment_no) in (
-        select * from unnest(${refs.map((ref) => ref.captureId)}::uuid[], ${refs.map((ref) => ref.segmentNo)}::int[]))
+      s.status not in ('pending', 'opening', 'running', 'closing') as "isFinal",
+      s.storage <> 'complete' and s.manifest is not null and exists (
+        select 1 from node_commands k
+        where k.capture_id = s.capture_id and k.segment_no = s.segment_no and k.kind = 'segment.resend'
+          and k.answered_at is null and k.payload ? 'stored') as "isCompared"
+    from unnest(${column('captureId')}::uuid[], ${column('segmentNo')}::int[], ${column('nodeId')}::text[],
+      ${column('participantId')}::uuid[], ${column('sessionId')}::uuid[])
+      as w (capture_id, segment_no, node_id, owner_id, session_id)
+    join capture_segments s using (capture_id, segment_no, node_id)
+    join captures c on c.id = s.capture_id and c.session_id = w.session_id
+    join runtime_nodes n on n.node_id = s.node_id and n.owner_id = w.owner_id
     order by s.capture_id, s.segment_no
-    for no key update of s`.execute(trx)
+    for no key update of s ${isWaiting ? sql`` : sql`skip locked`}`.execute(trx)
   return rows
 }
 

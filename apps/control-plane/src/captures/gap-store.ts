@@ -1,16 +1,54 @@
-import type { Gap } from '@sonde/contracts'
+import { CAPTURE_LIMITS, type Gap, type SegmentGap } from '@sonde/contracts'
 import { sql } from 'kysely'
 import type { Db } from './store.ts'
 
-/** The gaps of the segment row `s` of a query, in their order. */
-export const gapsOfSegment = sql<Gap[]>`(
+/**
+ * The gaps of the segment row `s` of a query, in their order. Of a seam the row has the peer only: its times are those of the
+ * two segments as they are now, the older of which has the lower number.
+ */
+export const gapsOfSegment = sql<SegmentGap[]>`(
   select coalesce(jsonb_agg(jsonb_build_object(
-    'gapNo', g.gap_no, 'reason', g.reason, 'lastEventUs', g.last_event_us, 'firstEventUs', g.first_event_us,
-    'durationMs', g.duration_ms, 'lostLines', g.lost_lines, 'lostBytes', g.lost_bytes,
+    'gapNo', g.gap_no, 'reason', g.reason, 'lastEventUs', t.last_us, 'firstEventUs', t.first_us,
+    'durationMs', case when g.peer_segment_no is null then g.duration_ms
+      else greatest(0, coalesce((t.first_us - t.last_us) / 1000, 0)) end,
+    'lostLines', g.lost_lines, 'lostBytes', g.lost_bytes,
     'missing', case when g.from_seq is null then null
       else jsonb_build_object('fromSeq', g.from_seq, 'toSeq', g.to_seq) end
-  ) order by g.gap_no), '[]')
-  from capture_gaps g where g.capture_id = s.capture_id and g.segment_no = s.segment_no)`
+  ) || case when g.peer_segment_no is null then '{}'
+    else jsonb_build_object('peerSegmentNo', g.peer_segment_no) end order by g.gap_no), '[]')
+  from capture_gaps g
+  left join capture_segments p on p.capture_id = g.capture_id and p.segment_no = g.peer_segment_no
+  cross join lateral (select
+    case when p.segment_no is null then g.last_event_us
+      when p.segment_no < s.segment_no then p.last_event_us else s.last_event_us end as last_us,
+    case when p.segment_no is null then g.first_event_us
+      when p.segment_no < s.segment_no then s.first_event_us else p.first_event_us end as first_us) t
+  where g.capture_id = s.capture_id and g.segment_no = s.segment_no)`
+
+/** Marks on both segments that the younger goes on where the older's slots went, with lines missing between. */
+export const storeSeam = async (
+  db: Db,
+  { captureId, older, younger }: { captureId: string; older: number; younger: number },
+): Promise<void> => {
+  for (const [segmentNo, peer] of [
+    [older, younger],
+    [younger, older],
+  ] as const) {
+    await db
+      .insertInto('capture_gaps')
+      .values({
+        capture_id: captureId,
+        segment_no: segmentNo,
+        // Above all numbers that a daemon gives; the capture's row is locked, so they count.
+        gap_no: sql<number>`(select greatest(coalesce(max(gap_no), 0), ${CAPTURE_LIMITS.gaps}::int - 1) + 1
+          from capture_gaps where capture_id = ${captureId} and segment_no = ${segmentNo})`,
+        reason: 'role_changed',
+        duration_ms: 0,
+        peer_segment_no: peer,
+      })
+      .execute()
+  }
+}
 
 /** Records what a segment's daemon tells of its gaps; one that is known is changed by what is told last. */
 export const storeGaps = async (

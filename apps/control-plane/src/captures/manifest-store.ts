@@ -2,12 +2,17 @@ import { manifestRoot } from '@sonde/capture-format/chunk'
 import type { StoredManifest } from './compare-manifest.ts'
 import type { Db } from './store.ts'
 
+/** With the hash of each chunk, in the order of `seqs`. */
+export interface StoredChunks extends StoredManifest {
+  sha256s: readonly Buffer[]
+}
+
 /** What is stored of a segment, set against a manifest that has the numbers below `chunks`. */
 export const storedManifest = async (
   db: Db,
   segment: { captureId: string; segmentNo: number },
   chunks: number,
-): Promise<StoredManifest> => {
+): Promise<StoredChunks> => {
   const all = await db
     .selectFrom('capture_chunks as k')
     .innerJoin('captures as c', (join) =>
@@ -27,6 +32,7 @@ export const storedManifest = async (
       root: manifestRoot(within),
     },
     seqs: within.map((chunk) => chunk.seq),
+    sha256s: within.map((chunk) => chunk.sha256),
     extra: all.length - within.length,
   }
 }

@@ -45,6 +45,9 @@ interface Feed {
   isDry: boolean
 }
 
+/** Lines of one answer hold their chunks in memory: 512 of 1 MiB would be half a gigabyte. */
+const MOST_BYTES = 2 ** 20
+
 const FIRST: SegmentPosition = { seq: 0, lineNo: -1, mergeUs: -1 }
 
 /**
@@ -98,16 +101,18 @@ export class MergedReader {
   }
 
   /**
-   * The next lines, at most `limit`; none when all that can go is gone. A segment that is not final and has nothing more
+   * The next lines, at most `limit` and about {@link MOST_BYTES}; none when all that can go is gone. A segment that is not final and has nothing more
    * holds the others back to its newest line, and to `horizonUs` at the longest.
    */
   async next(limit: number, horizonUs: number): Promise<MergedLine<StoredLine>[]> {
     const rows: MergedLine<StoredLine>[] = []
-    while (rows.length < limit) {
+    let bytes = 0
+    while (rows.length < limit && bytes < MOST_BYTES) {
       await this.#fill()
       const before = rows.length
       this.#take(rows, limit, horizonUs)
       if (rows.length === before) break
+      for (let at = before; at < rows.length; at += 1) bytes += rows[at]!.line.end - rows[at]!.line.start
     }
     return rows
   }

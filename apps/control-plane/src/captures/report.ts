@@ -13,10 +13,11 @@ import { requireActiveNode } from '../nodes/index.ts'
 import { advanceLocked, announce, grantNext } from './advance.ts'
 import { compareManifest } from './compare-manifest.ts'
 import { storedManifest } from './manifest-store.ts'
+import { askAgain } from './resend.ts'
 import { hasGaps, storeGaps } from './gap-store.ts'
 import { absentCapture } from './retention-store.ts'
-import { changeSegment, completeByRepair, lockCapture } from './segment-store.ts'
-import type { Db } from './store.ts'
+import { changeSegment, completeByRepair, lockCapture, recordMissing } from './segment-store.ts'
+import type { Db, SegmentRow } from './store.ts'
 
 type Report = SegmentsReportInput['segments'][number]
 interface Reporter {
@@ -111,8 +112,8 @@ const reportAndAdvance = async (resources: Resources, reporter: Reporter, report
 
 /**
  * Compares what the daemon cut with what is stored, and makes the segment final. Equal, it is a proof: `complete`; what is
- * stored beyond it is told in the segment's detail. A final segment keeps its status; what came late may still make
- * its storage complete.
+ * stored beyond it is told in the segment's detail. What is missing or differs is asked for again before. A final
+ * segment keeps its status; what came late may still make its storage complete.
  */
 export const reconcileSegment = async (
   resources: Resources,
@@ -129,28 +130,41 @@ export const reconcileSegment = async (
     const segment = locked?.segments.find((each) => each.segment_no === segmentNo && each.node_id === nodeId)
     if (!locked) throw await absentCapture(trx, captureId, principal.onlySessionId)
     if (!segment) throw new SondeError('capture.not_found')
+    const isOpen = segment.status === 'closing' || segment.storage === 'incomplete'
+    if (!isOpen) return answerOf(segment)
+    const { isEqual, missing: holes, extra } = compareManifest(manifest, stored)
+    const asked = holes.length > 0 ? await askAgain(trx, segment, { manifest, stored }) : undefined
+    if (asked?.kind === 'asked') {
+      await recordMissing(trx, segment, { manifest, missing: holes })
+      resources.log.warn({ captureId, segmentNo, missing: holes.length }, 'chunks of a segment are asked for again')
+      nodes.add(nodeId)
+      return { storage: 'reconciling', missing: holes }
+    }
+    const missing = asked?.missing ?? []
     if (segment.status === 'closing') {
-      const { isEqual, missing, extra } = compareManifest(manifest, stored)
-      const storage = isEqual ? 'complete' : 'incomplete'
       await changeSegment(trx, segment, {
         event: isEqual && !(await hasGaps(trx, captureId, segmentNo)) ? 'proved' : 'disproved',
-        storage,
+        storage: isEqual ? 'complete' : 'incomplete',
         ...(extra > 0 && { detail: [segment.termination_detail, extraWords(extra)].filter(Boolean).join('; ') }),
         set: { manifest: JSON.stringify(manifest), missing: JSON.stringify(missing) },
       })
-      if (!isEqual) {
-        const line = { captureId, segmentNo, missing: missing.length, extra }
-        resources.log.error(line, 'what is stored of a segment is not what its daemon cut')
-      }
       for (const node of await advanceLocked(resources, trx, locked)) nodes.add(node)
-    } else if (segment.storage === 'incomplete' && compareManifest(manifest, stored).isEqual) {
-      await completeByRepair(trx, segment, manifest)
+    } else if (isEqual) await completeByRepair(trx, segment, manifest)
+    else await recordMissing(trx, segment, { manifest, missing })
+    if (!isEqual) {
+      const line = { captureId, segmentNo, missing: missing.length, extra }
+      resources.log.error(line, 'what is stored of a segment is not what its daemon cut')
     }
-    return { storage: segment.storage === 'complete' ? 'complete' : 'incomplete', missing: segment.missing ?? [] }
+    return answerOf(segment)
   })
   announce(resources, captureId, nodes)
   return result
 }
+
+const answerOf = ({ storage, missing }: SegmentRow): SegmentManifestResult => ({
+  storage: storage === 'complete' ? 'complete' : 'incomplete',
+  missing: missing ?? [],
+})
 
 const extraWords = (extra: number): string =>
   `${extra} more ${extra === 1 ? 'chunk is' : 'chunks are'} stored than the daemon cut; they are kept and not shown`

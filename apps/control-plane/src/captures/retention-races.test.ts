@@ -60,7 +60,7 @@ raceTest('a delete waits for an upload that is at the segment, and takes what it
   const { make, chunk, remove, left, holder, database } = raced
   const captureId = await make()
   const checked = await verifyChunk(await chunk(captureId, 0))
-  await using uploading = await holdOpen(database, (trx) => storeChunks(trx, [checked], holder))
+  await using uploading = await holdOpen(database, (trx) => storeChunks(trx, [{ ...checked, holder }], true))
   const removed = remove(captureId)
   await waitForLock(database)
   await uploading.commit()

@@ -6,6 +6,7 @@ import type { CaptureAccess } from './access.ts'
 import { dropUnusedDays, purgeSome } from './purge.ts'
 import { bury, lockExpired } from './retention-store.ts'
 import { lockCapture } from './segment-store.ts'
+import { expireStartKeys } from './start-key.ts'
 
 const SWEEP_MS = 60_000
 /** Of one run; what is left is the next one's, which then comes at once. */
@@ -73,7 +74,7 @@ export const purgeChunks = async ({ db, clock, stopping }: Swept): Promise<boole
   return true
 }
 
-/** Deletes what has expired, and the chunks of all that was deleted, each minute; any number of replicas at once. */
+/** Deletes what has expired, keys of starts too, and the chunks of all that was deleted, each minute; any number of replicas at once. */
 export const sweepRetention = (resources: Resources): Promise<void> =>
   loop({
     name: 'retention',
@@ -84,6 +85,7 @@ export const sweepRetention = (resources: Resources): Promise<void> =>
     work: async () => {
       const moreExpired = await expireCaptures(resources)
       const moreChunks = await purgeChunks(resources)
-      if (moreExpired || moreChunks) return BATCH_PAUSE_MS
+      const moreKeys = await expireStartKeys(resources.db)
+      if (moreExpired || moreChunks || moreKeys) return BATCH_PAUSE_MS
     },
   })

@@ -4,17 +4,22 @@ import {
   captureIdInput,
   captureListInput,
   capturePinInput,
+  captureSearchInput,
+  captureReadsInput,
   captureStartInput,
   captureStopInput,
   captureTailInput,
   commandsInput,
+  ERRORS,
   retentionPreviewInput,
   segmentManifestInput,
   segmentsCommittedInput,
   segmentsReportInput,
   SondeError,
+  toSondeError,
   type Capture,
   type CaptureList,
+  type CaptureReads,
 } from '@sonde/contracts'
 import { whileAllowed } from '../core/open-streams.ts'
 import type { Resources } from '../core/resources.ts'
@@ -25,9 +30,12 @@ import { requireCapture } from './access.ts'
 import { answerCommand } from './answer.ts'
 import { deliverCommands } from './commands.ts'
 import { committedSegments } from './committed.ts'
+import { listReads, openRead } from './read-audit.ts'
 import { reconcileSegment, reportSegments } from './report.ts'
 import { deleteCapture } from './retention.ts'
 import { previewRetention, setExpiry, setPinned } from './retention-store.ts'
+import { parseFilterText } from './selection.ts'
+import { searchCaptures } from './search/index.ts'
 import { startCapture } from './start.ts'
 import { stopCapture } from './stop.ts'
 import { findCapture, listCaptures } from './store.ts'
@@ -68,6 +76,13 @@ export const capturesRouter = router({
     return { captures, nextCursor: last?.id ?? null }
   }),
 
+  search: personProcedure.input(captureSearchInput).query(({ ctx, input, signal }) =>
+    searchCaptures(ctx.resources, ctx.principal.participantId, {
+      input,
+      signal: signal ?? ctx.resources.stopping,
+    }),
+  ),
+
   pin: personProcedure.input(capturePinInput).mutation(async ({ ctx, input }) => {
     const { participantId } = ctx.principal
     await requireCapture(ctx.resources.db, { captureId: input.id, participantId, action: 'capture.retain' })
@@ -96,9 +111,20 @@ export const capturesRouter = router({
     return { ...(await previewRetention(db, input)), defaultDays: config.captures.retentionDays }
   }),
 
+  reads: personProcedure.input(captureReadsInput).query(async ({ ctx, input }): Promise<CaptureReads> => {
+    const { db } = ctx.resources
+    const { sessionId, captureId, limit, cursor } = input
+    const { participantId } = ctx.principal
+    await requireAccess(db, { sessionId, participantId, action: 'capture.reads' })
+    const reads = await listReads(db, { sessionId, captureId, limit, cursor })
+    const last = reads.length === limit ? reads.at(-1) : undefined
+    return { reads, nextCursor: last?.id ?? null }
+  }),
+
   tail: personProcedure.input(captureTailInput).subscription(async function* ({ ctx, input, signal }) {
     const { resources, principal, authenticate, peer, unsentBytes } = ctx
-    const access = { captureId: input.id, participantId: principal.participantId, action: 'capture.tail' } as const
+    const { participantId } = principal
+    const access = { captureId: input.id, participantId, action: 'capture.tail' } as const
     const { sessionId, role } = await requireCapture(resources.db, access)
     const check = async () => {
       const now = await authenticate(peer.token)
@@ -107,9 +133,23 @@ export const capturesRouter = router({
     }
     const stream = { right: { principal, sessionId, role, check }, signal: signal ?? resources.stopping }
     const capture = { id: input.id }
-    yield* whileAllowed(resources.openStreams, stream, (allowed) =>
-      tail({ resources, capture, input, unsentBytes, signal: allowed }),
-    )
+    const isFiltered = parseFilterText(input.filter ?? '') !== null
+    await using read = await openRead(resources, {
+      sessionId,
+      captureId: input.id,
+      participantId,
+      kind: 'tail',
+      filter: isFiltered ? (input.filter ?? '').trim() : null,
+      segments: input.segments,
+    })
+    try {
+      yield* whileAllowed(resources.openStreams, stream, (allowed) =>
+        tail({ resources, capture, input, read, unsentBytes, signal: allowed }),
+      )
+    } catch (error) {
+      if (ERRORS[toSondeError(error).code].http >= 500) read.outcome = 'failed'
+      throw error
+    }
   }),
 })
 

@@ -1,9 +1,9 @@
-import type { SegmentManifest, Slice } from '@sonde/contracts'
+import type { SegmentManifest, SeqRange, Slice } from '@sonde/contracts'
 import type { Captures, Schema } from '@sonde/database'
 import { sql, type Selectable, type Transaction } from 'kysely'
 import { remaining, type Amount, type Share } from './budget.ts'
 import { isLive, nextSegmentStatus, type SegmentEvent } from './lifecycle.ts'
-import type { SegmentRow } from './store.ts'
+import type { Db, SegmentRow } from './store.ts'
 
 type Trx = Transaction<Schema>
 export type CaptureRow = Selectable<Captures>
@@ -19,22 +19,29 @@ export interface LockedCapture {
  * Locks a capture, then its segments in their order: the one order in which anything takes these rows, uploads included, so
  * that no two of them wait for each other. Undefined when there is no such capture.
  */
-export const lockCapture = async (trx: Trx, captureId: string): Promise<LockedCapture | undefined> => {
-  const capture = await trx
+export const lockCapture = (trx: Trx, captureId: string): Promise<LockedCapture | undefined> =>
+  readCapture(trx, captureId, true)
+
+/** The same without locks, so that it may be out of date: to see whether there is reason to lock. */
+export const peekCapture = (db: Db, captureId: string): Promise<LockedCapture | undefined> =>
+  readCapture(db, captureId, false)
+
+const readCapture = async (db: Db, captureId: string, isLocked: boolean): Promise<LockedCapture | undefined> => {
+  const capture = await db
     .selectFrom('captures')
     .selectAll()
     .where('id', '=', captureId)
-    .forNoKeyUpdate()
+    .$if(isLocked, (query) => query.forNoKeyUpdate())
     .executeTakeFirst()
   if (!capture) return undefined
-  const segments = await trx
+  const segments = await db
     .selectFrom('capture_segments')
     .selectAll()
     .where('capture_id', '=', captureId)
     .orderBy('segment_no')
-    .forNoKeyUpdate()
+    .$if(isLocked, (query) => query.forNoKeyUpdate())
     .execute()
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(trx)
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
   return { capture, segments, now: rows[0]!.now }
 }
 
@@ -87,6 +94,22 @@ export const completeByRepair = async (trx: Trx, segment: SegmentRow, manifest: 
   const row = await trx
     .updateTable('capture_segments')
     .set({ storage: 'complete', manifest: JSON.stringify(manifest), missing: JSON.stringify([]) })
+    .where('capture_id', '=', segment.capture_id)
+    .where('segment_no', '=', segment.segment_no)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  Object.assign(segment, row)
+}
+
+/** Names what of a locked segment's manifest is not stored as its daemon cut it. */
+export const recordMissing = async (
+  trx: Trx,
+  segment: SegmentRow,
+  { manifest, missing }: { manifest: SegmentManifest; missing: SeqRange[] },
+): Promise<void> => {
+  const row = await trx
+    .updateTable('capture_segments')
+    .set({ manifest: JSON.stringify(manifest), missing: JSON.stringify(missing) })
     .where('capture_id', '=', segment.capture_id)
     .where('segment_no', '=', segment.segment_no)
     .returningAll()

@@ -1,4 +1,4 @@
-import { FilterError, parseFilter } from '@sonde/capture-format/filter'
+import { FilterError, parseFilter, type Filter } from '@sonde/capture-format/filter'
 import { SondeError, type Sampling } from '@sonde/contracts'
 
 /** Which lines of a capture are recorded. */
@@ -15,13 +15,14 @@ export const readSelection = ({
   filter?: string | undefined
   sampling?: Sampling | undefined
 }): Selection => ({
-  ...(filter !== undefined && isFilter(filter) && { filter: filter.trim() }),
+  ...(filter !== undefined && parseFilterText(filter) !== null && { filter: filter.trim() }),
   ...(sampling !== undefined && { sampling }),
 })
 
-const isFilter = (text: string): boolean => {
+/** A filter as it is written; null when it is blank. Throws `request.invalid`, with the column, for one that cannot be read. */
+export const parseFilterText = (text: string): Filter | null => {
   try {
-    return parseFilter(text) !== null
+    return parseFilter(text)
   } catch (error) {
     if (!(error instanceof FilterError)) throw error
     throw new SondeError('request.invalid', {

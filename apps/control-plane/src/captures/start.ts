@@ -5,7 +5,6 @@ import {
   type Capture,
   type CaptureStartResult,
   type captureStartInput,
-  type NodeCommandBody,
   type Role,
 } from '@sonde/contracts'
 import { inTransaction, type Schema } from '@sonde/database'
@@ -16,13 +15,14 @@ import { currentPolicy } from '../policies/index.ts'
 import { requireAccess } from '../sessions/index.ts'
 import type { TargetFacts } from '../targets/index.ts'
 import { advance, announce } from './advance.ts'
-import { nextSlice } from './budget.ts'
+import { claimTarget, openSegments } from './claim-target.ts'
 import { ensurePartition } from './partition.ts'
-import { expiryAtStart } from './retention-store.ts'
-import { writeCommand } from './commands.ts'
 import { planCapture, requiredCount, type PlannedTarget } from './plan.ts'
-import { grantSlice, lockCapture, remainingOf } from './segment-store.ts'
-import { readSelection, type Selection } from './selection.ts'
+import { expiryAtStart } from './retention-store.ts'
+import { lockCapture } from './segment-store.ts'
+import { readSelection } from './selection.ts'
+import { claimStartKey, findStarted, startKeyOf, type StartKey } from './start-key.ts'
+import { coverageOf, startFailure } from './start-outcome.ts'
 import { findCapture, holdersOf } from './store.ts'
 
 export type StartInput = z.output<typeof captureStartInput>
@@ -32,21 +32,39 @@ const SETTLE_MS = 1_000
 
 /**
  * Starts a capture and answers when its segments run or the barrier has passed. Nothing is stored when the plan cannot be
- * met; when no target could be opened the capture ends `failed` and the caller gets the servers' words.
+ * met; when no target could be opened the capture ends `failed` and the caller gets the servers' words. A start that is
+ * repeated with its key answers the capture that it made.
  */
 export const startCapture = async (
   resources: Resources,
   participantId: string,
   input: StartInput,
 ): Promise<CaptureStartResult> => {
-  const { db, config } = resources
+  const { db } = resources
   const { sessionId } = input
   const access = await requireAccess(db, { sessionId, participantId, action: 'capture.start', live: true })
+  const key = startKeyOf(participantId, input)
+  let captureId = key && (await findStarted(db, key))
+  captureId ??= await insertCapture(resources, { participantId, role: access.role, input, key })
+  // Another call took the key meanwhile: it is looked for again.
+  if (captureId === undefined) return startCapture(resources, participantId, input)
+  const capture = await waitForBarrier(resources, captureId)
+  return { capture, coverage: coverageOf(capture) }
+}
+
+/** Plans and stores a capture and has its nodes open it. Undefined when its key is taken. */
+const insertCapture = async (
+  resources: Resources,
+  request: { participantId: string; role: Role; input: StartInput; key: StartKey | undefined },
+): Promise<string | undefined> => {
+  const { db, config } = resources
+  const { participantId, role, input, key } = request
+  const { sessionId } = input
   const caps = {
     bytes: input.byteCap ?? config.captures.defaultByteCap,
     lines: input.lineCap ?? config.captures.defaultLineCap,
   }
-  requireWithinRole(access.role, { durationMs: input.durationMs, byteCap: caps.bytes, lineCap: caps.lines })
+  requireWithinRole(role, { durationMs: input.durationMs, byteCap: caps.bytes, lineCap: caps.lines })
   const selection = readSelection(input)
   const plan = await planCapture(db, { sessionId, scope: input.scope, liveness: config.liveness })
   requireEnough(plan, input.require)
@@ -57,6 +75,7 @@ export const startCapture = async (
   const captureId = newId()
   const nodes = await inTransaction(db, async (trx) => {
     await requireAccess(trx, { sessionId, participantId, action: 'capture.start', live: true, lock: 'share' })
+    if (key && !(await claimStartKey(trx, key, captureId))) return undefined
     const policy = await currentPolicy(trx, sessionId, config.captures.redactionDefault)
     await trx
       .insertInto('captures')
@@ -73,6 +92,7 @@ export const startCapture = async (
         line_cap: caps.lines,
         filter: selection.filter ?? null,
         sampling: selection.sampling === undefined ? null : JSON.stringify(selection.sampling),
+        follow_topology: input.followTopology,
         policy_revision: policy.revision,
         policy: JSON.stringify(policy.rules),
         partition_day: partitionDay,
@@ -80,12 +100,16 @@ export const startCapture = async (
       })
       .execute()
     await insertSegments(trx, { captureId, plan, lanes: config.captures.capturesPerTarget, require: input.require })
-    const opened = { durationMs: input.durationMs, ...selection, policyRevision: policy.revision, policy: policy.rules }
-    return openSegments(trx, captureId, opened)
+    const locked = await lockCapture(trx, captureId)
+    if (!locked) throw new SondeError('capture.not_found')
+    const pending = locked.segments.filter((segment) => segment.status === 'pending')
+    const { durationMs } = input
+    const settings = { durationMs, ...selection, policyRevision: policy.revision, policy: policy.rules }
+    return openSegments(trx, locked, { pending, competitors: pending.length, settings })
   })
+  if (nodes === undefined) return undefined
   announce(resources, captureId, nodes)
-  const capture = await waitForBarrier(resources, captureId)
-  return { capture, coverage: coverageOf(capture) }
+  return captureId
 }
 
 const requireWithinRole = (role: Role, wanted: Record<'durationMs' | 'byteCap' | 'lineCap', number>): void => {
@@ -122,10 +146,7 @@ const requireEnough = (plan: PlannedTarget[], require: StartInput['require']): v
   })
 }
 
-/**
- * Claims the targets: the insert is the claim, and the partial unique index on (target, lane) decides between starts at
- * once, on any replica. In the order of target ids, so that two starts over the same targets cannot deadlock.
- */
+/** Claims the targets in the order of their ids, so that two starts over the same targets cannot deadlock. */
 const insertSegments = async (
   trx: Transaction<Schema>,
   request: { captureId: string; plan: PlannedTarget[]; lanes: number; require: StartInput['require'] },
@@ -133,44 +154,9 @@ const insertSegments = async (
   const { captureId, plan, lanes, require } = request
   const busy: TargetFacts[] = []
   const ordered = plan.toSorted((a, b) => (a.target.id < b.target.id ? -1 : 1))
-  for (const [segmentNo, { target, node, skipped }] of ordered.entries()) {
-    const row = {
-      capture_id: captureId,
-      segment_no: segmentNo,
-      target_id: target.id,
-      target_host: target.host,
-      target_port: target.port,
-      target_kind: target.kind,
-      role: target.role,
-      shard: target.shard,
-      slots: JSON.stringify(target.slots),
-      config_epoch: target.configEpoch,
-    }
-    const skip = async (reason: string) => {
-      await trx
-        .insertInto('capture_segments')
-        .values({ ...row, status: 'skipped', termination_reason: reason, ended_at: sql<Date>`now()` })
-        .execute()
-    }
-    if (!node) {
-      await skip(skipped ?? 'no_capable_node')
-      continue
-    }
-    let claimed = false
-    for (let lane = 0; lane < lanes && !claimed; lane += 1) {
-      const inserted = await trx
-        .insertInto('capture_segments')
-        .values({ ...row, lane, node_id: node.nodeId, attachment_epoch: node.epoch, status: 'pending' })
-        .onConflict((conflict) =>
-          conflict.columns(['target_id', 'lane']).where('status', 'in', ['pending', 'opening', 'running']).doNothing(),
-        )
-        .returning('segment_no')
-        .executeTakeFirst()
-      claimed = inserted !== undefined
-    }
-    if (claimed) continue
-    busy.push(target)
-    await skip('target_busy')
+  for (const [segmentNo, planned] of ordered.entries()) {
+    const outcome = await claimTarget(trx, { captureId, segmentNo, planned, lanes })
+    if (outcome === 'busy') busy.push(planned.target)
   }
   const accepted = plan.filter((planned) => planned.node !== undefined).length - busy.length
   if (busy.length === 0 || accepted >= requiredCount(require, plan.length)) return
@@ -190,36 +176,6 @@ const busyError = async (trx: Transaction<Schema>, busy: TargetFacts[]): Promise
   return new SondeError('capture.target_busy', { ...(message && { message }), details: { targets } })
 }
 
-type OpenCommand = Extract<NodeCommandBody, { kind: 'segment.open' }>
-
-const { chunk, maxLineBytes } = CAPTURE_LIMITS
-
-const openSegments = async (
-  trx: Transaction<Schema>,
-  captureId: string,
-  wanted: Selection & Pick<OpenCommand, 'durationMs' | 'policyRevision' | 'policy'>,
-): Promise<Set<string>> => {
-  const nodes = new Set<string>()
-  const locked = await lockCapture(trx, captureId)
-  const pending = locked?.segments.filter((segment) => segment.status === 'pending') ?? []
-  for (const segment of pending) {
-    if (!locked || segment.node_id === null) continue
-    const slice = nextSlice(remainingOf(locked), pending.length, 0)
-    await grantSlice(trx, segment, slice)
-    nodes.add(segment.node_id)
-    await writeCommand(trx, segment.node_id, {
-      kind: 'segment.open',
-      captureId,
-      segmentNo: segment.segment_no,
-      targetId: segment.target_id,
-      ...wanted,
-      chunk: { ...chunk, maxLineBytes },
-      slice,
-    })
-  }
-  return nodes
-}
-
 const waitForBarrier = async (resources: Resources, captureId: string): Promise<Capture> => {
   const { db, events, clock, stopping } = resources
   using watch = events.watch('captures', captureId)
@@ -228,51 +184,10 @@ const waitForBarrier = async (resources: Resources, captureId: string): Promise<
     const capture = await findCapture(db, captureId)
     if (!capture) throw new SondeError('capture.not_found')
     const settled = capture.segments.every(({ status }) => status !== 'pending' && status !== 'opening')
-    if (capture.status === 'failed') throw startFailure(capture)
+    if (capture.status === 'failed' && capture.startedAt === null) throw startFailure(capture)
     const left = deadline - clock.monotonicMs()
     if (settled || left <= 0 || stopping.aborted) return capture
     await watch.wait(Math.min(left, SETTLE_MS), stopping)
     await advance(resources, captureId)
-  }
-}
-
-/** Why no capture came of a start, in the words of the first server that refused. */
-const startFailure = (capture: Capture): SondeError => {
-  const segments = capture.segments.map(
-    ({ targetId, targetHost, targetPort, terminationReason, terminationDetail }) => ({
-      targetId,
-      target: `${targetHost}:${targetPort}`,
-      reason: terminationReason,
-      detail: terminationDetail,
-    }),
-  )
-  const refused = segments.find((segment) => segment.reason === 'monitor_open_failed')
-  const details = { captureId: capture.id, segments }
-  const quorum = segments.some((segment) => segment.reason === 'quorum_not_met')
-  if (!quorum && refused) {
-    return new SondeError('capture.monitor_open_failed', {
-      message: `No target could be opened for capture. ${refused.target}: ${refused.detail ?? 'refused'}`,
-      details,
-    })
-  }
-  const words = refused ? ` ${refused.target}: ${refused.detail ?? 'refused'}` : ''
-  return new SondeError('fanout.quorum_not_met', {
-    message: `Fewer targets could be opened than the start required. Nothing was kept.${words}`,
-    details,
-  })
-}
-
-const coverageOf = (capture: Capture): CaptureStartResult['coverage'] => {
-  const missing = capture.segments.filter(
-    ({ status }) => status === 'skipped' || status === 'failed' || status === 'lost',
-  )
-  return {
-    requested: capture.segments.length,
-    accepted: capture.segments.length - missing.length,
-    missing: missing.map(({ targetId, terminationReason, terminationDetail }) => ({
-      targetId,
-      reason: terminationReason ?? 'unknown',
-      detail: terminationDetail,
-    })),
   }
 }

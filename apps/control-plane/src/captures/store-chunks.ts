@@ -2,7 +2,8 @@ import { chunkFlags, dialectCode, type VerifiedChunk } from '@sonde/capture-form
 import type { ErrorCode } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import type { Transaction } from 'kysely'
-import { lockPolicyFloor } from '../sessions/index.ts'
+import { lockPolicyFloors } from '../sessions/index.ts'
+import { deleteOthers } from './delete-others.ts'
 import { deletedInSession } from './retention-store.ts'
 import {
   capturesInSession,
@@ -12,7 +13,9 @@ import {
   insertSummaries,
   lockSegments,
   readStoredHashes,
+  type Holder,
   type NewChunk,
+  type SegmentClaim,
   type SegmentGrowth,
   type SegmentRef,
 } from './chunk-store.ts'
@@ -20,29 +23,37 @@ import {
 /** What became of one chunk of an upload. */
 export type ChunkOutcome = 'stored' | 'duplicate' | ErrorCode
 
-/** A chunk that has been verified; its lines are not needed any more. */
-export type CheckedChunk = Omit<VerifiedChunk, 'lines'>
+/** A chunk that has been verified, of which the lines are not needed any more, and who sent it. */
+export interface CheckedChunk extends Omit<VerifiedChunk, 'lines'> {
+  holder: Holder
+}
 
 const LARGEST_SEGMENT_NO = 2 ** 31 - 1
 
 /**
- * Stores the verified chunks of one upload, in one transaction: a chunk counts in its segment's totals exactly when it is
- * newly stored. Answers the outcome of each, in their order.
+ * Stores verified chunks of any number of uploads, in one transaction: a chunk counts in its segment's totals exactly when it
+ * is newly stored. Answers the outcome of each, in their order. Not `isWaiting`, a chunk whose segment or session another
+ * transaction holds is answered `database.unavailable`, and is sent again.
  */
 export const storeChunks = async (
   trx: Transaction<Schema>,
   chunks: CheckedChunk[],
-  holder: { nodeId: string; participantId: string; sessionId: string },
+  isWaiting: boolean,
 ): Promise<ChunkOutcome[]> => {
-  const floor = await lockPolicyFloor(trx, holder.sessionId)
-  const segments = await lockSegments(trx, refsOf(chunks), holder)
-  const byRef = new Map(segments.map((segment) => [refKey(segment), segment]))
+  const sessionIds = [...new Set(chunks.map(({ holder }) => holder.sessionId))]
+  const floors = await lockPolicyFloors(trx, sessionIds, isWaiting)
+  const segments = await lockSegments(trx, claimsOf(chunks), isWaiting)
+  const byClaim = new Map(segments.map((segment) => [claimKey(segment, segment), segment]))
   const outcomes = new Map<CheckedChunk, ChunkOutcome>()
   const accepted: { chunk: CheckedChunk; row: NewChunk }[] = []
   for (const chunk of chunks) {
-    const segment = byRef.get(refKey(chunk.header))
-    if (segment && chunk.header.policyRevision < floor) outcomes.set(chunk, 'policy.stale')
-    else if (segment) accepted.push({ chunk, row: rowOf(chunk, segment) })
+    const { header, holder } = chunk
+    const segment = byClaim.get(claimKey(header, holder))
+    const floor = floors.get(holder.sessionId)
+    if (!isWaiting && (segment === undefined || floor === undefined)) outcomes.set(chunk, 'database.unavailable')
+    else if (segment === undefined) continue
+    else if (header.policyRevision < (floor ?? 0)) outcomes.set(chunk, 'policy.stale')
+    else accepted.push({ chunk, row: rowOf(chunk, segment) })
   }
 
   const free = new Map<string, NewChunk>()
@@ -50,6 +61,8 @@ export const storeChunks = async (
     const key = keyOf(row)
     if (isOpenTo(row) && !free.has(key)) free.set(key, row)
   }
+  const repairs = [...free.values()].filter(({ segment, header }) => segment.isCompared && header.isRepair)
+  for (const less of repairs.length > 0 ? await deleteOthers(trx, repairs) : []) await growSegments(trx, [less])
   const stored = free.size > 0 ? await insertChunks(trx, [...free.values()]) : new Set<string>()
   const added = [...free.values()].filter((row) => stored.has(keyOf(row)))
   const summarized = added.filter((row) => row.summary.length > 0)
@@ -75,11 +88,12 @@ export const storeChunks = async (
   }
 
   const refused = chunks.filter((chunk) => !outcomes.has(chunk))
-  if (refused.length > 0) {
-    const ids = [...new Set(refused.map((chunk) => chunk.header.captureId))]
-    const known = await capturesInSession(trx, ids, holder.sessionId)
-    const deleted = await deletedInSession(trx, ids, holder.sessionId)
-    for (const chunk of refused) {
+  for (const sessionId of new Set(refused.map(({ holder }) => holder.sessionId))) {
+    const ofSession = refused.filter(({ holder }) => holder.sessionId === sessionId)
+    const ids = [...new Set(ofSession.map((chunk) => chunk.header.captureId))]
+    const known = await capturesInSession(trx, ids, sessionId)
+    const deleted = await deletedInSession(trx, ids, sessionId)
+    for (const chunk of ofSession) {
       const { captureId } = chunk.header
       if (deleted.has(captureId)) outcomes.set(chunk, 'capture.gone')
       else outcomes.set(chunk, known.has(captureId) ? 'chunk.not_accepted' : 'capture.not_found')
@@ -93,12 +107,20 @@ const isOpenTo = ({ segment, header }: NewChunk): boolean =>
   segment.storage !== 'complete' && header.seq < (segment.manifestChunks ?? Infinity)
 
 const refKey = (ref: SegmentRef): string => `${ref.captureId}/${ref.segmentNo}`
+/** A segment goes with its holder: of two nodes that name the same one in a group only its own may write to it. */
+const claimKey = (ref: SegmentRef, { sessionId, participantId, nodeId }: Holder): string =>
+  [refKey(ref), sessionId, participantId, nodeId].join('/')
 const keyOf = ({ segment, header }: NewChunk): string => chunkKey(segment.captureId, segment.segmentNo, header.seq)
 
-const refsOf = (chunks: CheckedChunk[]): SegmentRef[] => {
-  const refs = new Map<string, SegmentRef>()
-  for (const { header } of chunks) if (header.segmentNo <= LARGEST_SEGMENT_NO) refs.set(refKey(header), header)
-  return [...refs.values()]
+const claimsOf = (chunks: CheckedChunk[]): SegmentClaim[] => {
+  const claims = new Map<string, SegmentClaim>()
+  for (const { header, holder } of chunks) {
+    const { captureId, segmentNo } = header
+    const { nodeId, participantId, sessionId } = holder
+    if (segmentNo > LARGEST_SEGMENT_NO) continue
+    claims.set(claimKey(header, holder), { captureId, segmentNo, nodeId, participantId, sessionId })
+  }
+  return [...claims.values()]
 }
 
 const rowOf = (chunk: CheckedChunk, segment: NewChunk['segment']): NewChunk => {

@@ -7,7 +7,9 @@ import {
   type Capture,
   type CaptureStatus,
   type CaptureSummary,
-  type Gap,
+  type SegmentGap,
+  type SlotMove,
+  type SlotRange,
   type Segment,
   type SegmentStorage,
   type TerminationReason,
@@ -28,7 +30,7 @@ const storageOf = ({ status, storage, chunk_count: chunks }: SegmentRow): Segmen
   return chunks === 0 ? 'none' : 'incomplete'
 }
 
-const toSegment = (row: SegmentRow & { gaps: Gap[] }): Segment => ({
+const toSegment = (row: SegmentRow & { gaps: SegmentGap[] }, startedWith: Date): Segment => ({
   segmentNo: row.segment_no,
   targetId: row.target_id,
   targetHost: row.target_host,
@@ -42,6 +44,8 @@ const toSegment = (row: SegmentRow & { gaps: Gap[] }): Segment => ({
   outcome: row.outcome,
   terminationReason: row.termination_reason as TerminationReason | null,
   terminationDetail: row.termination_detail,
+  // Those of the start have its instant.
+  joinedAt: row.created_at > startedWith ? row.created_at.toISOString() : null,
   begunAt: row.begun_at?.toISOString() ?? null,
   endedAt: row.ended_at?.toISOString() ?? null,
   firstEventUs: row.first_event_us,
@@ -65,6 +69,7 @@ const toSegment = (row: SegmentRow & { gaps: Gap[] }): Segment => ({
   serverVersion: row.server_version,
   redactionKey: row.redaction_key,
   gaps: row.gaps,
+  slotMoves: row.slot_moves as SlotMove[],
   cost: {
     maxLagMs: row.max_lag_ms,
     omemBytes: row.omem_bytes,
@@ -104,6 +109,7 @@ const toSummary = (row: Row): CaptureSummary => ({
   reasonText: row.reason_text,
   scope: scopeSchema.parse(row.scope),
   require: requireSchema.parse(row.require),
+  followTopology: row.follow_topology,
   createdAt: row.created_at.toISOString(),
   startedAt: row.started_at?.toISOString() ?? null,
   endedAt: row.ended_at?.toISOString() ?? null,
@@ -137,7 +143,14 @@ export const findCapture = async (db: Db, captureId: string): Promise<Capture | 
     .orderBy('s.segment_no')
     .execute()
   const { segmentCount: _count, ...capture } = toSummary(row)
-  return { ...capture, segments: segments.map(toSegment) }
+  const shown = segments.map((segment) => toSegment(segment, row.created_at))
+  return { ...capture, startSkewMs: startSkewOf(shown), segments: shown }
+}
+
+/** How far apart the segments of the plan began, in milliseconds; null when fewer than two have. */
+const startSkewOf = (segments: readonly Pick<Segment, 'joinedAt' | 'begunAt'>[]): number | null => {
+  const begun = segments.flatMap(({ joinedAt, begunAt }) => (joinedAt === null && begunAt ? [Date.parse(begunAt)] : []))
+  return begun.length < 2 ? null : Math.max(...begun) - Math.min(...begun)
 }
 
 export interface CapturePage {
@@ -202,6 +215,42 @@ export const workOf = (db: Db, nodeId: string): Promise<NodeWork> =>
 export const listRunning = async (db: Db): Promise<string[]> => {
   const rows = await db.selectFrom('captures').select('id').where('status', '=', 'running').orderBy('id').execute()
   return rows.map((row) => row.id)
+}
+
+/** Ids of running captures that follow the topology, of one session or of all. */
+export const listFollowing = async (db: Db, sessionId?: string): Promise<string[]> => {
+  let query = db
+    .selectFrom('captures')
+    .select('id')
+    .where('status', '=', 'running')
+    .where('follow_topology', '=', true)
+    .where(sql<boolean>`scope ->> 'kind' <> 'targets'`)
+    .orderBy('id')
+  if (sessionId !== undefined) query = query.where('session_id', '=', sessionId)
+  return (await query.execute()).map((row) => row.id)
+}
+
+/** Records whose slots a locked segment has now, and where they came from and went. */
+export const setSlots = async (
+  db: Db,
+  segment: {
+    captureId: string
+    segmentNo: number
+    slots: SlotRange[]
+    configEpoch: number | null
+    slotMoves: SlotMove[]
+  },
+): Promise<void> => {
+  await db
+    .updateTable('capture_segments')
+    .set({
+      slots: JSON.stringify(segment.slots),
+      config_epoch: segment.configEpoch,
+      slot_moves: JSON.stringify(segment.slotMoves),
+    })
+    .where('capture_id', '=', segment.captureId)
+    .where('segment_no', '=', segment.segmentNo)
+    .execute()
 }
 
 const requestStops = (db: Db, participantId: string) =>

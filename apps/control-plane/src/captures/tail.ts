@@ -13,7 +13,10 @@ import type { z } from 'zod'
 import { pause } from '../core/loop.ts'
 import type { Resources } from '../core/resources.ts'
 import { findCaptureRef } from './chunk-store.ts'
+import { rowMatcher } from './current-line.ts'
 import { MergedReader, type StoredLine } from './merged-reader.ts'
+import type { OpenRead } from './read-audit.ts'
+import { parseFilterText } from './selection.ts'
 import { findCapture } from './store.ts'
 import { encodeTailCursor } from './tail-cursor.ts'
 import { chosenSegments, isOld, startTail } from './tail-start.ts'
@@ -23,6 +26,8 @@ export interface TailOptions {
   /** The caller has checked that the viewer may see it. */
   capture: { id: string }
   input: z.infer<typeof captureTailInput>
+  /** Counts what is handed over, and is told how it ended. */
+  read?: Pick<OpenRead, 'lines' | 'bytes' | 'outcome'>
   /** Bytes that the viewer's socket has not sent yet. */
   unsentBytes: () => number
   /** Aborts when the viewer is gone. */
@@ -43,12 +48,12 @@ const SEGMENT_MS = 1_000
 
 /**
  * The committed lines of a capture, merged over its segments, from the input's cursor on; without one from the first line of
- * a finished capture, or from the last `backlog` lines of a running one. Ends with `history_complete` or `capture_ended`. Each
- * message is tracked by the cursor after it. Throws `request.invalid` for a foreign cursor or segment, `capture.not_found`
+ * a finished capture, or from the last `backlog` lines of a running one; of these what matches the filter. Ends with `history_complete` or `capture_ended`. Each
+ * message is tracked by the cursor after it. Throws `request.invalid` for a foreign cursor or segment and a filter that cannot be read, `capture.not_found`
  * when the capture is gone.
  */
 export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelope<TailEvent>> {
-  const { resources, input, unsentBytes, signal } = options
+  const { resources, input, read, unsentBytes, signal } = options
   const { clock, db, events, metrics } = resources
   using watch = events.watch('captures', options.capture.id)
   metrics.tailViewers.inc()
@@ -61,6 +66,9 @@ export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelop
     const reader = new MergedReader(db, ref)
     const announce = createSegmentNews()
     const message = (event: TailEvent) => tracked(encodeTailCursor(cursor), event)
+    const filter = parseFilterText(input.filter ?? '')
+    const isWanted = filter === null ? () => true : rowMatcher(filter)
+    let toldAt = clock.monotonicMs()
 
     while (!signal.aborted) {
       const segments = chosenSegments(capture, input.segments)
@@ -84,13 +92,19 @@ export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelop
           for (const { segmentNo, mergeUs, line } of batch) {
             cursor.set(segmentNo, { seq: line.seq, lineNo: line.lineNo, mergeUs })
           }
-          const rows = batch.filter((row) => !isOld(old, row)).map(rowOf)
-          if (rows.length > 0) yield message({ kind: 'lines', cursor: encodeTailCursor(cursor), rows })
+          const rows = batch.filter((row) => !isOld(old, row) && isWanted(row)).map(rowOf)
+          // Without a line that matches the cursor is told all the same, so that a tail that goes on need not look at all again.
+          if (rows.length === 0 && clock.monotonicMs() - toldAt < SEGMENT_MS) continue
+          toldAt = clock.monotonicMs()
+          if (read) count(read, rows)
+          yield message({ kind: 'lines', cursor: encodeTailCursor(cursor), rows })
         }
       }
       if (isCaughtUp && capture.status !== 'running') {
         // Read once more: a capture that is deleted meanwhile has no end to be told of.
-        yield message({ kind: endKind, capture: await current(options) })
+        const ended = await current(options)
+        if (read) read.outcome = 'complete'
+        yield message({ kind: endKind, capture: ended })
         return
       }
       if (isCaughtUp) {
@@ -102,6 +116,11 @@ export async function* tail(options: TailOptions): AsyncGenerator<TrackedEnvelop
   } finally {
     metrics.tailViewers.dec()
   }
+}
+
+const count = (read: { lines: number; bytes: number }, rows: TailRow[]): void => {
+  read.lines += rows.length
+  for (const { line } of rows) read.bytes += line.length
 }
 
 const current = async ({ resources, capture }: TailOptions): Promise<Capture> => {

@@ -59,3 +59,17 @@ test('a group is bounded, and a failed one fails its own items only', async () =
   groups[2]?.finish()
   expect(await next).toBe(40)
 })
+
+test('a group takes items up to its size, and one that is larger goes alone', async () => {
+  const clock = new ManualClock()
+  const { groups, commit } = manualCommit()
+  const submit = createGroupCommit({ clock, sizeOf: (item: number) => item, mostSize: 10, commit })
+  const verdicts = Promise.all([4, 6, 1, 30, 2].map(submit))
+  await clock.advanceAsync(5)
+  for (let at = 0; at < 4; at += 1) {
+    groups[at]?.finish()
+    await clock.advanceAsync(0)
+  }
+  expect(groups.map(({ items }) => items)).toEqual([[4, 6], [1], [30], [2]])
+  expect(await verdicts).toEqual([40, 60, 10, 300, 20])
+})

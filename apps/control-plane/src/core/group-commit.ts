@@ -9,6 +9,10 @@ export interface GroupCommitOptions<Item, Verdict> {
    * @default 10_000
    */
   mostItems?: number
+  /** What an item adds to the size of its group. @default nothing */
+  sizeOf?: (item: Item) => number
+  /** The size at which a group takes no more; a larger item goes alone. @default no bound */
+  mostSize?: number
   /** Answers one verdict for each item, in the same order. A rejection fails the items of this group, and no others. */
   commit: (items: Item[]) => Promise<Verdict[]>
 }
@@ -20,15 +24,25 @@ export interface GroupCommitOptions<Item, Verdict> {
 export const createGroupCommit = <Item, Verdict>(
   options: GroupCommitOptions<Item, Verdict>,
 ): ((item: Item) => Promise<Verdict>) => {
-  const { clock, commit, windowMs = 5, mostItems = 10_000 } = options
+  const { clock, commit, windowMs = 5, mostItems = 10_000, sizeOf = () => 0, mostSize = Infinity } = options
   type Waiting = { item: Item; resolve: (verdict: Verdict) => void; reject: (error: unknown) => void }
   let queue: Waiting[] = []
   let busy = false
 
+  const nextCount = (): number => {
+    let size = 0
+    const past = queue.findIndex(({ item }, at) => {
+      size += sizeOf(item)
+      return at >= mostItems || (at > 0 && size > mostSize)
+    })
+    return past === -1 ? queue.length : past
+  }
+
   const run = async (): Promise<void> => {
     while (queue.length > 0) {
-      const group = queue.slice(0, mostItems)
-      queue = queue.slice(mostItems)
+      const count = nextCount()
+      const group = queue.slice(0, count)
+      queue = queue.slice(count)
       try {
         const verdicts = await commit(group.map(({ item }) => item))
         group.forEach(({ resolve, reject }, at) => {

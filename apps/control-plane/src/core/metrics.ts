@@ -8,6 +8,7 @@ export interface Metrics {
   chunksIngested: Counter<'outcome'>
   ingestBytes: Counter
   ingestLag: Histogram
+  uploadMemory: Gauge
   heartbeats: Counter<'outcome'>
   transitions: Counter<'to'>
   sweepLastRun: Gauge
@@ -43,6 +44,11 @@ export const createMetrics = (): Metrics => {
       name: 'ingest_lag_seconds',
       help: 'From the last line of a chunk to its commit; includes the clock difference of the target.',
       buckets: [0.1, 0.3, 1, 3, 10, 60],
+      registers,
+    }),
+    uploadMemory: new Gauge({
+      name: 'upload_memory_bytes',
+      help: 'Memory that bodies of uploads are given; the rest of the data lane waits.',
       registers,
     }),
     heartbeats: new Counter({

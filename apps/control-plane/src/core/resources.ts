@@ -13,6 +13,8 @@ export interface Resources {
   readonly db: Kysely<Schema>
   /** Connections of their own for the beats of nodes, which must not wait behind a storm of attaches or uploads. */
   readonly beatsDb: Kysely<Schema>
+  /** Connections of their own, to a replica where one is named, that can only read: a slow query of a person holds up nothing else. */
+  readonly readDb: Kysely<Schema>
   /** Timers and the process clock. Leases, liveness and due times are decided by the database's `now()`, never by this. */
   readonly clock: Clock
   readonly log: Logger

@@ -69,11 +69,14 @@ export const nodeStates = async (
   )
 }
 
-/** For so long a node that was attached anew may take up what it did in an epoch before, in milliseconds. */
-const RESUME_MS = 10_000
+/**
+ * For so long a node that was attached anew may take up what it did in an epoch before, in milliseconds: as long as it may be silent,
+ * because its report waits for the same control plane and database. With 10 s, two of six segments of a drill were lost.
+ */
+const RESUME_MS = 60_000
 
 /**
- * Of the claims, those whose slot is active in that epoch, or in a later one since less than 10 s, and not offline, as
+ * Of the claims, those whose slot is active in that epoch, or in a later one since less than 60 s, and not offline, as
  * `nodeId:epoch`. Offline is what the sweep has
  * announced and is still so: silence alone has no consequence before the sweep has seen whether it is one of many.
  */

@@ -2,7 +2,7 @@ export { requireAccess } from './access.ts'
 export { createSessionsRouter } from './router.ts'
 export {
   insertParticipant,
-  lockPolicyFloor,
+  lockPolicyFloors,
   raisePolicyFloor,
   readAccess,
   readPolicyFloor,

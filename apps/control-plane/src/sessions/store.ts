@@ -181,17 +181,23 @@ export const archiveSession = async (db: Db, sessionId: string): Promise<void> =
 }
 
 /**
- * The oldest policy revision whose chunks are taken. Holds the session (FOR SHARE), so that no chunk is stored under the old floor
- * once a raised one is committed.
+ * The oldest policy revision of each session whose chunks are taken. Holds the sessions (FOR SHARE), so that no chunk is stored
+ * under the old floor once a raised one is committed. A session that another transaction holds is waited for, or left out.
  */
-export const lockPolicyFloor = async (trx: Transaction<Schema>, sessionId: string): Promise<number> => {
-  const row = await trx
+export const lockPolicyFloors = async (
+  trx: Transaction<Schema>,
+  sessionIds: readonly string[],
+  isWaiting: boolean,
+): Promise<Map<string, number>> => {
+  const rows = await trx
     .selectFrom('sessions')
-    .select('min_policy_revision')
-    .where('id', '=', sessionId)
+    .select(['id', 'min_policy_revision'])
+    .where('id', 'in', sessionIds)
+    .orderBy('id')
     .forShare()
-    .executeTakeFirst()
-  return row?.min_policy_revision ?? 0
+    .$if(!isWaiting, (query) => query.skipLocked())
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.min_policy_revision]))
 }
 
 /** Reads the same without a lock. */

@@ -18,7 +18,7 @@ export const declareTargets = (
   db: Kysely<Schema>,
   principal: Principal,
   declaration: Declaration,
-): Promise<TargetsDeclareResult> =>
+): Promise<TargetsDeclareResult & { sessionId: string }> =>
   inTransaction(db, async (trx) => {
     const { nodeId, epoch, targets, clusters } = declaration
     const { sessionId } = await requireActiveNode(trx, { principal, nodeId, epoch })
@@ -52,5 +52,5 @@ export const declareTargets = (
     await store.upsertTargets(trx, sessionId, [...rows.values()])
     const reached = new Set(targetIds.filter((_, index) => targets[index]!.reachable))
     await store.replaceReach(trx, nodeId, [...reached])
-    return { targetIds }
+    return { sessionId, targetIds }
   })

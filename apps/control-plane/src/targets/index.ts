@@ -1,2 +1,2 @@
 export { createTargetsRouter } from './router.ts'
-export { listClusters, listTargets, primariesOf, type TargetFacts } from './store.ts'
+export { listClusters, listTargets, primariesOf, readByAny, type TargetFacts } from './store.ts'

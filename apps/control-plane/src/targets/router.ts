@@ -1,6 +1,7 @@
 import { targetsDeclareInput, targetsListInput, type TargetList } from '@sonde/contracts'
 import type { Schema } from '@sonde/database'
 import type { Kysely } from 'kysely'
+import type { Resources } from '../core/resources.ts'
 import { nodeProcedure, personProcedure, router } from '../core/trpc.ts'
 import { requireAccess } from '../sessions/index.ts'
 import { declareTargets } from './declare.ts'
@@ -9,12 +10,22 @@ import { listClusters, listTargets } from './store.ts'
 /** Which running capture holds each of the targets; captures know, targets do not. */
 export type HoldersOf = (db: Kysely<Schema>, targetIds: string[]) => Promise<Map<string, string>>
 
+/** What captures do about a changed topology of a session. */
+export type FollowSession = (resources: Resources, sessionId: string) => Promise<void>
+
+export interface TargetsRouterOptions {
+  holdersOf: HoldersOf
+  followSession: FollowSession
+}
+
 /** `targets.*`: the servers that nodes can reach. */
-export const createTargetsRouter = (holdersOf: HoldersOf) =>
+export const createTargetsRouter = ({ holdersOf, followSession }: TargetsRouterOptions) =>
   router({
-    declare: nodeProcedure
-      .input(targetsDeclareInput)
-      .mutation(({ ctx, input }) => declareTargets(ctx.resources.db, ctx.principal, input)),
+    declare: nodeProcedure.input(targetsDeclareInput).mutation(async ({ ctx, input }) => {
+      const { sessionId, targetIds } = await declareTargets(ctx.resources.db, ctx.principal, input)
+      await followSession(ctx.resources, sessionId)
+      return { targetIds }
+    }),
 
     list: personProcedure.input(targetsListInput).query(async ({ ctx, input }): Promise<TargetList> => {
       const { db } = ctx.resources

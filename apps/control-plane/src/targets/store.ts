@@ -195,6 +195,17 @@ export const listTargets = async (
   return (await query.execute()).map(toTarget)
 }
 
+/** Which of these targets some node reads, or was the last to read before it left. */
+export const readByAny = async (db: Db, targetIds: string[]): Promise<Set<string>> => {
+  const rows = await db
+    .selectFrom('node_targets')
+    .select('target_id')
+    .distinct()
+    .where('target_id', '=', sql<string>`any(${targetIds}::uuid[])`)
+    .execute()
+  return new Set(rows.map((row) => row.target_id))
+}
+
 export interface ClusterFacts {
   id: string
   discovery: { ok: boolean; at: string; error: string | null }

@@ -45,6 +45,8 @@ export interface CommandSpec {
   name: string
   /** Of the arguments after the verb, or after the subcommand. */
   items: readonly Item[]
+  /** The first argument is a key, and no other one is, whatever follows: so it is for most commands. */
+  isFirstKeyOnly: boolean
   /** Some argument is a secret whatever the level. */
   hasSecrets: boolean
   /** Undefined where there are none. */
@@ -110,9 +112,19 @@ const valuePositionsOf = (verb: string): ValuePositions | undefined => {
   return found && { from: found[1], every: found[2], most: found[3] }
 }
 
+const followOf = (option: string): string => option.split(/(?<=.)=/)[1] ?? ''
+
+/** A grammar without its words: the letters of its items alone. */
+const lettersOf = (grammar: string): string =>
+  grammar
+    .replaceAll(/<[^>]+>/g, '')
+    .replaceAll(/\[([^\]]+)\]/g, (_, options: string) => options.split(' ').map(followOf).join(''))
+    .replaceAll(' ', '')
+
 const specOf = (name: string, grammar: string, subcommands?: WordIndex<CommandSpec>): CommandSpec => ({
   name,
   items: parseItems(grammar),
+  isFirstKeyOnly: /^k(?!\*)[^keNPSK]*$/.test(lettersOf(grammar)),
   hasSecrets: grammar.includes('!'),
   subcommands,
   values: valuePositionsOf(name),

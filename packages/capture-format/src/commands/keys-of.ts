@@ -1,5 +1,5 @@
 import type { MonitorLine } from '../monitor-line.ts'
-import { Role } from './grammar.ts'
+import { Role, VERBS } from './grammar.ts'
 import { LineRoles } from './line-roles.ts'
 
 const roles = new LineRoles()
@@ -15,6 +15,15 @@ const roles = new LineRoles()
  * for (let at = 0; at < count; at += 1) console.log(decodeArgument(line.bytes, line.ranges[2 * keys[at]!]!, line.ranges[2 * keys[at]! + 1]!))
  */
 export const keysOf = (line: MonitorLine, out: number[]): number => {
+  if (line.argc < 2) {
+    out.length = 0
+    return 0
+  }
+  if (VERBS.find(line.bytes, line.ranges[0]!, line.ranges[1]!)?.isFirstKeyOnly === true) {
+    out[0] = 1
+    out.length = 1
+    return 1
+  }
   roles.read(line)
   let count = 0
   for (let index = 1; index < line.argc; index += 1) {

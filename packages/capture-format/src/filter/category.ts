@@ -28,6 +28,10 @@ for (const row of CATEGORY_TABLE.trim().replaceAll(/\n +/g, ' ').split('\n')) {
 /** Categories of the server's access lists, lower-case without `@`. */
 export const CATEGORIES: readonly string[] = [...verbsByCategory.keys()].toSorted()
 
+/** The verbs that are in the category, alone or with one of their subcommands; in upper case. */
+export const verbsOfCategory = (category: string): { has(verb: string): boolean } =>
+  verbsByCategory.get(category) ?? new Map<string, Verb>()
+
 /** Whether a line's command is in the category. A command that the table does not have is in none. */
 export const compileCategory = (category: string): ((line: MonitorLine) => boolean) => {
   const verbs = [...(verbsByCategory.get(category) ?? [])]

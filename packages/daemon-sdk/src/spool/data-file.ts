@@ -21,6 +21,8 @@ export class DataFile {
   offered: number
   /** Chunks that are held, or being written. */
   held = 0
+  /** Chunks that are committed, and kept in case they are asked for again. */
+  kept = 0
 
   private constructor(no: number, path: string, opened: { handle: FileHandle; size: number }) {
     this.no = no

@@ -157,6 +157,47 @@ test('a spool that holds what it may refuses, keeps what it has, and takes more 
   expect(spool.has({ captureId, segmentNo: 0, seq: kept + 1 })).toBe(true)
 })
 
+test('what is committed can be had again, after a restart too, until its segment is discarded', async ({ dir }) => {
+  const ids = [0, 1, 2].map((seq) => ({ captureId, segmentNo: 0, seq }))
+  {
+    await using spool = await DiskSpool.open({ dir })
+    await spool.note({ captureId, segmentNo: 0 }, { opened: true })
+    await fill(spool, 3)
+    for (const id of ids) await spool.acknowledge(id)
+    await spool.synced()
+    expect([spool.bytes(captureId, 0), await spool.peek(ALL)]).toEqual([0, []])
+    expect(spool.takeBack(ids[1]!)).toBe(true)
+    expect(seqsOf(await spool.peek(ALL))).toEqual([1])
+    await spool.acknowledge(ids[1]!)
+  }
+  await using spool = await DiskSpool.open({ dir })
+  expect(spool.takeRestored()[0]!.lost).toEqual([])
+  expect(await spool.peek(ALL)).toEqual([])
+  expect(spool.takeBack(ids[2]!)).toBe(true)
+  expect(seqsOf(await spool.peek(ALL))).toEqual([2])
+  await spool.discard(captureId, 0)
+  expect(ids.map((id) => spool.takeBack(id))).toEqual([false, false, false])
+})
+
+test('what is committed takes a quarter of the spool at most, the oldest goes first, and none of it refuses a chunk', async ({
+  dir,
+}) => {
+  await using spool = await DiskSpool.open({ dir, maxBytes: 2 ** 20 })
+  for (let seq = 0; seq < 40; seq += 1) {
+    await spool.append(await spooledChunk(captureId, seq, 60_000))
+    await spool.acknowledge({ captureId, segmentNo: 0, seq })
+  }
+  const sizes = () => filesIn(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0)
+  // Files are deleted whole: one of 128 KiB may be over the quarter, beside the one that is written to.
+  await poll(() => sizes() <= 2 ** 18 + 2 * 2 ** 17 + 60_000, { what: 'old files to go' })
+  expect(spool.takeBack({ captureId, segmentNo: 0, seq: 0 })).toBe(false)
+  expect(spool.takeBack({ captureId, segmentNo: 0, seq: 39 })).toBe(true)
+  // Its file of three chunks and twelve more are nearly all that 1 MiB holds: what else is committed makes room.
+  for (let seq = 40; seq < 52; seq += 1) await spool.append(await spooledChunk(captureId, seq, 60_000))
+  await spool.synced()
+  expect(seqsOf(await spool.peek(ALL)).toSorted((a, b) => a - b)).toEqual([...Array(13).keys()].map((at) => at + 39))
+})
+
 test('a full disk is told as such, keeps what was written, and is written to again when there is space', async ({
   dir,
   skip,

@@ -4,6 +4,7 @@ import { SILENT, type SdkLog } from '../call.ts'
 import { segmentKey } from '../segment-key.ts'
 import { DataFile } from './data-file.ts'
 import { syncDirectory } from './files.ts'
+import { KeptChunks } from './kept-chunks.ts'
 import { Ledger, type SegmentRef } from './ledger.ts'
 import { factsOf, replay, type Place, type Replayed, type RestoredSegment } from './replay.ts'
 import type { SpoolIndex } from './spool-index.ts'
@@ -29,6 +30,8 @@ const FILE_BYTES = 8 * 2 ** 20
 const MAX_CHUNKS = 2 ** 17
 /** The longest time between two syncs while there is something to sync, in milliseconds. */
 const SYNC_MS = 100
+/** The part of the spool that committed chunks may fill, for as long as nothing else needs it. */
+const KEPT_SHARE = 1 / 4
 const BATCH_BYTES = 4 * 2 ** 20
 /** A write that fails is tried again for so long, counted from the first failure in a row, in milliseconds. */
 const RETRY_MS = 2_000
@@ -45,7 +48,8 @@ interface Waiting {
  * Keeps chunks on disk. `append` resolves when the chunk is written to the file: it survives kill -9 of this process. Syncs come
  * in groups at most 100 ms apart, and only what they cover is offered for sending; so a number that the control plane has seen
  * is never given to other bytes, not even after a loss of power. An acknowledgement may be lost with the process, which
- * costs a second sending.
+ * costs a second sending. What is acknowledged stays on disk until its segment is discarded, the oldest goes first when that
+ * is more than a quarter of the spool, and all of it when the spool is full.
  */
 export class DiskSpool implements Spool, AsyncDisposable {
   #restored: RestoredSegment[]
@@ -56,6 +60,7 @@ export class DiskSpool implements Spool, AsyncDisposable {
   readonly #clock: Clock
   readonly #log: SdkLog
   readonly #index: SpoolIndex<Place>
+  readonly #kept: KeptChunks
   readonly #ledgers = new Map<string, Promise<Ledger>>()
   readonly #open = new Set<Ledger>()
   readonly #files: Set<DataFile>
@@ -81,6 +86,7 @@ export class DiskSpool implements Spool, AsyncDisposable {
     this.#clock = clock
     this.#log = log
     this.#index = replayed.index
+    this.#kept = new KeptChunks(replayed.kept)
     this.#files = new Set(replayed.files)
     for (const [key, ledger] of replayed.ledgers) {
       this.#ledgers.set(key, Promise.resolve(ledger))
@@ -187,13 +193,24 @@ export class DiskSpool implements Spool, AsyncDisposable {
     // In this order, so that no file goes before it is known that its chunks were freed.
     ledger?.freed(id.seq)
     place.file.held -= 1
+    if (ledger && !ledger.isClosed) this.#kept.add(id, place)
     this.#wantSync()
+  }
+
+  takeBack(id: ChunkId): boolean {
+    if (this.has(id)) return true
+    const place = this.#kept.take(id)
+    if (!place) return false
+    place.file.held += 1
+    this.#index.add(id, place)
+    return true
   }
 
   async discard(captureId: string, segmentNo: number): Promise<void> {
     const key = segmentKey({ captureId, segmentNo })
     const ledger = await this.#ledgers.get(key)
     for (const place of this.#index.removeSegment({ captureId, segmentNo })) place.file.held -= 1
+    this.#kept.forget({ captureId, segmentNo })
     if (!ledger || ledger.isClosed) return
     this.#ledgers.delete(key)
     this.#open.delete(ledger)
@@ -232,12 +249,13 @@ export class DiskSpool implements Spool, AsyncDisposable {
   }
 
   #hasRoom({ bytes }: SpooledChunk): boolean {
-    const count = this.#index.count + this.#queue.length
+    const count = this.#index.count + this.#kept.count + this.#queue.length
     return count < MAX_CHUNKS && this.usedBytes + bytes.length <= this.#maxBytes
   }
 
   /** What is freed leaves the disk with the next sync only. */
   async #makeRoom(chunk: SpooledChunk): Promise<boolean> {
+    this.#kept.shrink(this.#files, 0)
     await this.#nextSync().catch(() => undefined)
     return this.#hasRoom(chunk)
   }
@@ -260,6 +278,8 @@ export class DiskSpool implements Spool, AsyncDisposable {
         if (this.#failingSinceMs === undefined)
           this.#log.warn({ err: error }, 'the spool cannot be written; trying again')
         this.#failingSinceMs ??= now
+        this.#kept.shrink(this.#files, 0)
+        this.#wantSync()
         if (now - this.#failingSinceMs < RETRY_MS && !this.#isClosed) {
           await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, RETRY_PAUSE_MS))
           continue
@@ -335,7 +355,9 @@ export class DiskSpool implements Spool, AsyncDisposable {
     this.#lastSyncMs = this.#clock.monotonicMs()
     const waiters = this.#syncWaiters.splice(0)
     // A file goes once the acknowledgements of all of its chunks are on stable storage: these that are known by now.
-    const unused = [...this.#files].filter((file) => file.held === 0 && this.#isDone(file, isLast))
+    this.#kept.shrink(this.#files, this.#maxBytes * KEPT_SHARE)
+    const isUnused = (file: DataFile): boolean => file.held + file.kept === 0 && this.#isDone(file, isLast)
+    const unused = [...this.#files].filter(isUnused)
     try {
       const dirty = [...this.#files].filter((file) => file.isDirty)
       const synced = [...dirty, ...[...this.#open].filter((each) => each.isDirty)].map((each) => each.sync())
@@ -356,7 +378,7 @@ export class DiskSpool implements Spool, AsyncDisposable {
   }
 
   async #delete(file: DataFile): Promise<void> {
-    if (file.held > 0) return
+    if (file.held + file.kept > 0) return
     if (file === this.#active) this.#active = undefined
     this.#files.delete(file)
     await file.delete()

@@ -37,6 +37,10 @@ export class MemorySpool implements Spool {
     this.#index.remove(id)
   }
 
+  takeBack(id: ChunkId): boolean {
+    return this.has(id)
+  }
+
   async discard(captureId: string, segmentNo: number): Promise<void> {
     this.#index.removeSegment({ captureId, segmentNo })
   }

@@ -29,6 +29,8 @@ export interface RestoredSegment extends SegmentRef {
 
 export interface Replayed {
   index: SpoolIndex<Place>
+  /** Those that were freed and are still there. */
+  kept: SpoolIndex<Place>
   ledgers: Map<string, Ledger>
   files: DataFile[]
   segments: RestoredSegment[]
@@ -62,6 +64,7 @@ export const replay = async (dir: string): Promise<Replayed> => {
   }
 
   const index = new SpoolIndex<Place>()
+  const kept = new SpoolIndex<Place>()
   const files: DataFile[] = []
   for (const name of names) {
     if (dataFileNo(name) === undefined) continue
@@ -71,17 +74,22 @@ export const replay = async (dir: string): Promise<Replayed> => {
     for (const { header, offset } of scanned.chunks) {
       const { captureId, segmentNo, seq, totalLength: length } = header
       const segment = known.get(segmentKey(header))
-      if (!segment || isFreed(segment.freed, seq) || segment.held.has(seq)) continue
+      if (!segment || segment.held.has(seq)) continue
       const found = factsOf(header)
       const facts = segment.chunks.get(seq)
       // A number is in the ledger before its chunk is written: without it this is of a segment that was discarded.
       if (facts ? facts.sha256 !== found.sha256 : !segment.isDamaged) continue
+      if (isFreed(segment.freed, seq)) {
+        kept.add({ captureId, segmentNo, seq }, { file, offset, length })
+        file.kept += 1
+        continue
+      }
       segment.chunks.set(seq, found)
       segment.held.add(seq)
       index.add({ captureId, segmentNo, seq }, { file, offset, length })
       file.held += 1
     }
-    if (file.held > 0) files.push(file)
+    if (file.held + file.kept > 0) files.push(file)
     else await file.delete()
   }
 
@@ -90,6 +98,7 @@ export const replay = async (dir: string): Promise<Replayed> => {
   for (const [key, segment] of known) {
     const { ledger, notes, held, freed } = segment
     if (notes.length === 0 && held.size === 0) {
+      for (const { file } of kept.removeSegment(ledger)) file.kept -= 1
       await ledger.delete()
       continue
     }
@@ -99,7 +108,7 @@ export const replay = async (dir: string): Promise<Replayed> => {
     const lost = chunks.filter(({ seq }) => !held.has(seq) && !isFreed(freed, seq))
     segments.push({ captureId, segmentNo, notes, chunks, lost, lastWriteMs: segment.lastWriteMs })
   }
-  return { index, ledgers, files, segments, damage }
+  return { index, kept, ledgers, files, segments, damage }
 }
 
 const knownFrom = (ledger: Ledger, { records, damaged, lastWriteMs }: RestoredLedger): Known => {

@@ -48,6 +48,13 @@ export class SpoolIndex<Entry extends { readonly length: number }> {
     return entry
   }
 
+  /** Forgets all entries that a test finds. */
+  removeWhere(isRemoved: (entry: Entry) => boolean): void {
+    for (const { captureId, segmentNo, entries } of this.#rows.values()) {
+      for (const [seq, entry] of entries) if (isRemoved(entry)) this.remove({ captureId, segmentNo, seq })
+    }
+  }
+
   /** Forgets a segment and returns what was known of its chunks. */
   removeSegment(segment: { captureId: string; segmentNo: number }): Entry[] {
     const key = segmentKey(segment)

@@ -33,8 +33,10 @@ export interface Spool {
   peek(limit: PeekLimit): Promise<SpooledChunk[]>
   /** Whether the chunk is still held. */
   has(id: ChunkId): boolean
-  /** Frees a chunk; one that is not held is ignored. */
+  /** Frees a chunk; one that is not held is ignored. It may be kept for {@link takeBack} while there is room. */
   acknowledge(id: ChunkId): Promise<void>
+  /** Holds a freed chunk again; false when it is not there any more. */
+  takeBack(id: ChunkId): boolean
   /** Frees all chunks of a segment, and all else that is known of it. */
   discard(captureId: string, segmentNo: number): Promise<void>
   /** Bytes that are held of a segment. */

@@ -41,7 +41,19 @@ const { db } = openDatabase({ url: config.databaseUrl })
 const events = createEvents({ db, databaseUrl: config.databaseUrl, replicaId, clock, log, metrics })
 const stopping = new AbortController().signal
 const openStreams = createOpenStreams(db)
-const resources: Resources = { config, db, beatsDb: db, clock, log, events, openStreams, metrics, replicaId, stopping }
+const resources: Resources = {
+  config,
+  db,
+  beatsDb: db,
+  readDb: db,
+  clock,
+  log,
+  events,
+  openStreams,
+  metrics,
+  replicaId,
+  stopping,
+}
 const principal = {
   kind: 'person',
   participantId: newId(),

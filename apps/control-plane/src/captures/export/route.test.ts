@@ -16,12 +16,14 @@ import {
   upload,
   type DataLane,
   type Workspace,
-} from '../../test/capture-fixture.ts'
-import { countingBodies, mergedLines, type StoredLines } from '../../test/read-lines.ts'
-import { view } from '../../test/tail-viewer.ts'
-import { readSegmentEnds } from './chunk-store.ts'
-import { exportBytes } from './export.ts'
+} from '../../../test/capture-fixture.ts'
+import { countingBodies, mergedLines, type StoredLines } from '../../../test/read-lines.ts'
+import { view } from '../../../test/tail-viewer.ts'
+import { exportBytes } from './export-bytes.ts'
+import { planExport, type ExportQuery } from './plan-export.ts'
 
+const ALL: ExportQuery = { format: 'raw', segments: undefined, filterText: null, filter: null, resume: undefined }
+const NONE = () => ({ lines: 0, skipped: 0 })
 const T0 = 1_795_500_000_000_000
 const linesOf = (startUs: number, count: number): string[] =>
   Array.from({ length: count }, (_, index) => lineAt(startUs + index * 1000, `k${index}`))
@@ -101,6 +103,7 @@ dbTest('json lines name segment and target, and keep lines that cannot be parsed
       client: '127.0.0.1:50000',
       cmd: 'SET',
       args: ['a', 'value'],
+      keys: ['a'],
     },
     {
       ts: '1795500000000001',
@@ -110,6 +113,7 @@ dbTest('json lines name segment and target, and keep lines that cannot be parsed
       client: 'lua',
       cmd: 'EvAl',
       args: ['caf\u00e9', { b64: '/w==' }],
+      keys: [],
     },
     {
       ts: '1795500000000002',
@@ -155,7 +159,7 @@ dbTest(
 dbTest('a capture without lines is an empty file', async ({ databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)
   const { captureId, workspace } = await record(lane, [[], []])
-  for (const format of ['raw', 'jsonl']) {
+  for (const format of ['raw', 'jsonl', 'replay']) {
     const response = await download(lane, workspace.personToken, `${captureId}?format=${format}`)
     expect([response.status, await response.text()]).toEqual([200, ''])
   }
@@ -171,7 +175,17 @@ dbTest('what is asked for wrongly, or by the wrong caller, is refused', async ({
     const { error } = (await response.json()) as { error: { code: string } }
     return [response.status, error.code]
   }
-  for (const query of ['format=csv', 'fromat=raw', 'format=raw&format=raw', 'segments=a', 'segments=7', 'segments=']) {
+  for (const query of [
+    'format=xml',
+    'fromat=raw',
+    'format=raw&format=raw',
+    'segments=a',
+    'segments=7',
+    'segments=',
+    'filter=cmd',
+    'cursor=AQ',
+    'offset=1&sha256=' + 'a'.repeat(64),
+  ]) {
     expect(await refusal(workspace.personToken, `${captureId}?${query}`)).toEqual([400, 'request.invalid'])
   }
   expect(await refusal(viewer.personToken, captureId)).toEqual([403, 'auth.role_required'])
@@ -188,11 +202,11 @@ dbTest('an export of a running capture ends where the capture stood at its begin
   const { captureId, workspace } = await record(lane, stored)
   const capture = { id: captureId, partitionDay: DAY }
   for (const segments of [[0], [0, 1]]) {
-    const ends = (await readSegmentEnds(db, capture)).filter((end) => segments.includes(end.segmentNo))
-    const pieces: Buffer[] = []
-    for await (const piece of exportBytes(db, { capture, ends, format: 'raw' })) {
+    const plan = await planExport(db, capture, { ...ALL, segments })
+    const pieces: Uint8Array[] = []
+    for await (const piece of exportBytes(db, { capture, filter: null, tally: NONE(), ...plan })) {
       pieces.push(piece)
-      const seq = ends.length
+      const seq = plan.ends.length
       for (const segmentNo of [0, 1]) {
         const late = await chunkOf({ captureId, segmentNo, seq }, linesOf(T0 + 10, 5))
         await upload(lane.url, workspace.nodeToken, [late])
@@ -216,13 +230,13 @@ dbTest('chunks are read as the reader asks for them, one of a segment', async ({
   const chunks = (segmentNo: number) => Array.from({ length: 12 }, (_, seq) => linesOf(T0 + seq * 1e6 + segmentNo, 600))
   const { captureId } = await record(lane, [chunks(0), chunks(1)])
   const capture = { id: captureId, partitionDay: DAY }
-  const all = await readSegmentEnds(lane.resources.db, capture)
-  for (const [ends, atMost] of [
-    [all.slice(0, 1), 1],
-    [all, 2],
+  for (const [segments, atMost] of [
+    [[0], 1],
+    [[0, 1], 2],
   ] as const) {
+    const plan = await planExport(lane.resources.db, capture, { ...ALL, segments: [...segments] })
     const { db, bodies } = countingBodies(lane.resources.db)
-    const stream = exportBytes(db, { capture, ends: [...ends], format: 'raw' })
+    const stream = exportBytes(db, { capture, filter: null, tally: NONE(), ...plan })
     await stream.next()
     expect(bodies()).toBe(atMost)
     await stream.return(undefined)
@@ -255,4 +269,18 @@ dbTest('a reader that stops reading stops the export, and one that leaves ends i
   await poll(() => slow.logs.some(isAnswered), { what: 'the end of the export' })
   expect(counted.bodies()).toBeLessThan(40)
   expect(slow.logs.filter((line) => Number(line['level']) >= 40)).toEqual([])
+})
+
+dbTest('of long lines a few are made at a time', async ({ databaseUrl }) => {
+  await using lane = await startDataLane(databaseUrl)
+  const wide = (seq: number) => [lineAt(T0 + seq, 'x'.repeat(400_000))]
+  const { captureId } = await record(lane, [Array.from({ length: 20 }, (_, seq) => wide(seq))])
+  const plan = await planExport(lane.resources.db, { id: captureId, partitionDay: DAY }, { ...ALL, format: 'jsonl' })
+  const { db, bodies } = countingBodies(lane.resources.db)
+  const capture = { id: captureId, partitionDay: DAY }
+  const stream = exportBytes(db, { capture, filter: null, tally: NONE(), ...plan })
+  const { value } = await stream.next()
+  expect(bodies()).toBeLessThan(5)
+  expect(value?.length).toBeLessThan(3_000_000)
+  await stream.return(undefined)
 })

@@ -1,0 +1,5 @@
+export { decodeProfile, encodeProfile } from './codec.ts'
+export { PROFILE_TABLES, Profile, SLOTS_OF_COUNT, type ProfileTable } from './profile.ts'
+export { Profiler } from './profiler.ts'
+export { readTableKey } from './table-key.ts'
+export { compareBytes, type TopCount, type TopCounts } from './top-counts.ts'

@@ -1,0 +1,1 @@
+export { ShapeWriter } from './shape-writer.ts'

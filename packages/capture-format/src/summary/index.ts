@@ -1,0 +1,6 @@
+export { ByteCounts } from './byte-counts.ts'
+export { decodeSummary, encodeSummary } from './codec.ts'
+export { judgeSummary, mayMatchSegment, timeRangeOf, Verdict } from './judge.ts'
+export { summarizeLines } from './summarizer.ts'
+export { type ChunkSummary } from './summary.ts'
+export { requiredTexts } from './required-texts.ts'
