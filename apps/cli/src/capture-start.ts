@@ -1,8 +1,11 @@
 import {
   CAPTURE_LIMITS,
   captureStartInput,
+  newId,
+  SondeError,
   uuidSchema,
   type CaptureStartInput,
+  type CaptureStartResult,
   type Sampling,
   type Scope,
 } from '@sonde/contracts'
@@ -29,6 +32,8 @@ interface StartFlags extends CommonFlags {
   allPrimaries?: boolean
   target?: string[]
   cluster?: string
+  replicas?: boolean
+  followTopology?: boolean
   duration?: number
   bytes?: number
   lines?: number
@@ -50,6 +55,8 @@ export const addCaptureStart = (group: Command): void => {
       .option('--all-primaries', 'every slot owner and every standalone primary of the session')
       .option('--target <target...>', 'these servers: ids, or HOST:PORT')
       .option('--cluster <cluster>', 'every slot owner of this cluster', idValue)
+      .option('--replicas', 'every replica of the session, with --cluster those of this cluster')
+      .option('--no-follow-topology', 'keep to the servers of the start, whatever a failover or a new primary brings')
       .option('--duration <duration>', 'how long to record (default: 30s)', durationValue)
       .option(
         '--bytes <size>',
@@ -82,25 +89,30 @@ some lines of each start one capture a server.`,
       )
       .action(start),
     'sonde capture start --all-primaries --duration 30s --wait',
+    'sonde capture start --replicas --duration 10s',
     'sonde capture start --target 127.0.0.1:7000 --lines 10000 --reason "slow checkout"',
     'sonde capture start --all-primaries --filter "cmd:@write key:cart:*" --sample 10',
     'sonde capture start --cluster 01930f2e-7c1a-7a00-8000-0123456789ab --require all --bytes 200MiB',
   )
 }
 
-type ScopeWanted = { kind: 'primaries' } | { kind: 'cluster'; clusterId: string } | { kind: 'targets'; names: string[] }
+type ScopeWanted = Exclude<Scope, { kind: 'targets' }> | { kind: 'targets'; names: string[] }
 
-/** Exactly one of the three ways to say what to capture. Throws a UsageError. */
-export const scopeWantedOf = (flags: Pick<StartFlags, 'allPrimaries' | 'target' | 'cluster'>): ScopeWanted => {
-  const { allPrimaries, target, cluster } = flags
+/** Exactly one of the ways to say what to capture. Throws a UsageError. */
+export const scopeWantedOf = (
+  flags: Pick<StartFlags, 'allPrimaries' | 'target' | 'cluster' | 'replicas'>,
+): ScopeWanted => {
+  const { allPrimaries, target, cluster, replicas } = flags
+  const ofCluster = cluster === undefined ? {} : { clusterId: cluster }
   const wanted: ScopeWanted[] = [
     ...(allPrimaries === true ? [{ kind: 'primaries' } as const] : []),
     ...(target === undefined ? [] : [{ kind: 'targets', names: target } as const]),
-    ...(cluster === undefined ? [] : [{ kind: 'cluster', clusterId: cluster } as const]),
+    ...(replicas === true ? [{ kind: 'replicas', ...ofCluster } as const] : []),
+    ...(cluster === undefined || replicas === true ? [] : [{ kind: 'cluster', clusterId: cluster } as const]),
   ]
   const [only] = wanted
   if (only !== undefined && wanted.length === 1) return only
-  throw new UsageError('Say what to capture by one of --all-primaries, --target and --cluster.')
+  throw new UsageError('Say what to capture by one of --all-primaries, --target and --cluster, or by --replicas.')
 }
 
 /** `all`, `any`, `quorum` or a count. Throws a UsageError. */
@@ -134,6 +146,25 @@ const resolveScope = async (connection: Connection, sessionId: string, wanted: S
   return { kind: 'targets', targetIds }
 }
 
+/** Tries of a start whose connection broke before the answer. */
+const TRIES = 5
+
+/**
+ * Starts the capture of the input. Where the connection breaks it is not known whether the start was taken; with the same key
+ * it is asked again, and there is one capture.
+ */
+const startByKey = async (connection: Connection, input: CaptureStartInput): Promise<CaptureStartResult> => {
+  const keyed = { ...input, idempotencyKey: newId() }
+  for (let left = TRIES - 1; ; left -= 1) {
+    try {
+      return await connection.call((rpc) => rpc.captures.start.mutate(keyed))
+    } catch (error) {
+      const isBroken = error instanceof SondeError && error.code === 'control_plane.unreachable'
+      if (!isBroken || left === 0) throw error
+    }
+  }
+}
+
 const start = async (flags: StartFlags): Promise<void> => {
   const wanted = scopeWantedOf(flags)
   const { duration, bytes, lines, require, filter, reason } = flags
@@ -145,13 +176,14 @@ const start = async (flags: StartFlags): Promise<void> => {
     ...(filter !== undefined && { filter }),
     ...samplingOf(flags),
     ...(reason !== undefined && { reason }),
+    ...(flags.followTopology === false && { followTopology: false }),
   }
   checkInput(captureStartInput.omit({ sessionId: true, scope: true }), settings)
   await using connection = await connect(flags)
   const sessionId = await connection.sessionId()
   const scope = await resolveScope(connection, sessionId, wanted)
   const input = checkInput(captureStartInput, { sessionId, scope, ...settings })
-  const { capture, coverage } = await connection.call((rpc) => rpc.captures.start.mutate(input))
+  const { capture, coverage } = await startByKey(connection, input)
   const { id } = capture
   if (flags.wait !== true) {
     if (flags.json === true) return printJson({ capture, coverage })

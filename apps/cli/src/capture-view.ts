@@ -8,6 +8,7 @@ import {
 import { plainText } from './print/plain-text.ts'
 import { print, printTable, toned } from './print/output.ts'
 import type { Tone } from './print/tone.ts'
+import { seamLines } from './seam-view.ts'
 import { counted, formatBytes, formatCount, formatDuration, formatInstant } from './print/units.ts'
 
 export const CAPTURE_TONES: Record<CaptureStatus, Tone> = {
@@ -55,6 +56,7 @@ export const printCapture = async (capture: Capture): Promise<void> => {
     `started ${formatInstant(capture.startedAt ?? capture.createdAt)}, limits: ` +
       `${formatDuration(capture.durationLimitMs)}, ${formatBytes(capture.byteCap)}, ${counted(capture.lineCap, 'line')}`,
   )
+  if (capture.startSkewMs !== null) await print(`began within ${formatDuration(capture.startSkewMs)} of each other`)
   if (capture.reasonText !== null) await print(`reason: ${plainText(capture.reasonText)}`)
   for (const line of selectionLines(capture)) await print(line)
   await print(policyNote(capture))
@@ -81,6 +83,7 @@ export const printCapture = async (capture: Capture): Promise<void> => {
       because(segment.terminationReason, segment.terminationDetail) || '-',
     ]),
   )
+  for (const line of seamLines(capture.segments)) await print(line)
 }
 
 type Selected = Pick<Capture, 'filter' | 'sampling'> & {

@@ -1,5 +1,6 @@
 import { captureListInput, CaptureStatus, captureStopInput, type CaptureSummary, type Target } from '@sonde/contracts'
 import { Option, type Command } from 'commander'
+import { addCaptureReads } from './capture-reads.ts'
 import { addCaptureRetention } from './capture-retention.ts'
 import { addCaptureStart } from './capture-start.ts'
 import { CAPTURE_TONES, printCapture } from './capture-view.ts'
@@ -18,7 +19,7 @@ import { note, printJson, printTable } from './print/output.ts'
 import { plainText } from './print/plain-text.ts'
 import { formatBytes, formatCount, formatDuration, formatInstant } from './print/units.ts'
 
-/** Adds `sonde capture start`, `stop`, `list`, `show` and `targets`, and what {@link addCaptureRetention} adds. */
+/** Adds `sonde capture start`, `stop`, `list`, `show` and `targets`, and what {@link addCaptureRetention} and {@link addCaptureReads} add. */
 export const addCaptureCommands = (program: Command): void => {
   const group = withExamples(
     program.command('capture').description('record what clients do, on one server or a whole cluster'),
@@ -60,6 +61,7 @@ export const addCaptureCommands = (program: Command): void => {
     'sonde capture targets',
   )
   addCaptureRetention(group)
+  addCaptureReads(group)
 }
 
 const stop = async (id: string, flags: CommonFlags & { wait?: number }): Promise<void> => {

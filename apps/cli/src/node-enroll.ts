@@ -1,4 +1,4 @@
-import { enrollmentCreateInput } from '@sonde/contracts'
+import { enrollCommand, enrollmentCreateInput } from '@sonde/contracts'
 import type { Command } from 'commander'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
@@ -24,17 +24,10 @@ const enroll = async (flags: CommonFlags & { name: string }): Promise<void> => {
   const input = checkInput(enrollmentCreateInput, { sessionId, name: flags.name })
   const made = await connection.call((rpc) => rpc.runtimeNode.createEnrollment.mutate(input))
   const { url } = connection.settings
-  const command = commandFor(url, made)
+  const command = enrollCommand(url, made)
   if (flags.json === true) return printJson({ ...made, url, command })
   await print(command)
   note(
     `Run this on the host, with the servers that it is to read. Its token works once, until ${formatInstant(made.expiresAt)}.`,
   )
 }
-
-/** The token goes by the environment: arguments show in the list of processes. */
-const commandFor = (url: string, { token, name }: { token: string; name: string }): string =>
-  `SONDE_URL=${quoted(url)} SONDE_ENROLL=${token} sonde daemon --name ${quoted(name)} --target redis://127.0.0.1:6379`
-
-/** A word as a POSIX shell takes it. */
-const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)

@@ -1,13 +1,17 @@
 import { Command, Help, type Option } from 'commander'
+import { addAnalysisCommands } from './analysis/command.ts'
 import { addBenchCommand, addDrillCommand } from './bench.ts'
 import { addCaptureCommands } from './capture.ts'
 import { addConsoleCommand } from './console.ts'
 import { addDaemonCommand } from './daemon.ts'
-import { addExportCommand } from './export.ts'
+import { addExportCommand } from './export/command.ts'
 import { addFleetSimCommand } from './fleet-sim.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addNodesCommand } from './nodes.ts'
+import { addReplayCommand } from './replay/command.ts'
+import { addSearchCommand } from './search.ts'
 import { addSessionCommands } from './session.ts'
+import { addSqlCommand } from './sql.ts'
 import { addTailCommand } from './tail.ts'
 import { addTokenCommands } from './token.ts'
 import { addUpCommand } from './up.ts'
@@ -52,8 +56,12 @@ export const createProgram = (): Command => {
   addNodesCommand(program)
   addCaptureCommands(program)
   addTailCommand(program)
+  addSearchCommand(program)
+  addAnalysisCommands(program)
   addExportCommand(program)
+  addReplayCommand(program)
   addConsoleCommand(program)
+  addSqlCommand(program)
   addDaemonCommand(program)
   addFleetSimCommand(program)
   addBenchCommand(program)

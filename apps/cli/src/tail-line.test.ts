@@ -36,3 +36,12 @@ test('a cut line keeps its parts and ends with its stored length, and a long one
     / h:1 no_closing_bracket: 17.* a… \(22 bytes, cut\)$/,
   )
 })
+
+test('on a terminal the time and server are dim, the verb stands out, and what is wrong is told in red', () => {
+  const paint = (text: string, tone: string) => `<${tone}>${text}</>`
+  const painted = (of: TailRow) => formatTailLine(of, { address: 'h:1', line: new MonitorLine(), paint })
+  expect(painted(row('1732455115.123456 [3 a:1] "SET" "k"'))).toMatch(
+    /^<dim>\d\d:\d\d:55\.123456 h:1<\/> 3 <strong>"SET"<\/> "k"$/,
+  )
+  expect(painted(row('rubbish'))).toBe(`<dim>${'-'.padEnd(15)} h:1</> <bad>no_header</>: rubbish`)
+})

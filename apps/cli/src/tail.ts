@@ -4,16 +4,24 @@ import type { Command } from 'commander'
 import { policyNote } from './capture-view.ts'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
-import { UsageError } from './core/failure.ts'
 import { interruptSignal } from './core/interrupt.ts'
-import { connectedAnywhere, idValue, integerValue, withExamples, type CommonFlags } from './core/options.ts'
-import { note, write } from './print/output.ts'
+import {
+  connectedAnywhere,
+  filterValue,
+  idValue,
+  integerValue,
+  segmentsValue,
+  withExamples,
+  type CommonFlags,
+} from './core/options.ts'
+import { note, toned, write } from './print/output.ts'
 import { plainJson, plainText } from './print/plain-text.ts'
 import { followTail } from './tail-follow.ts'
 import { counted, formatCount } from './print/units.ts'
 import { formatTailLine, SHOWN_BYTES } from './tail-line.ts'
 
 interface TailFlags extends CommonFlags {
+  filter?: string
   segments?: string
   backlog?: number
   cursor?: string
@@ -25,7 +33,12 @@ export const addTailCommand = (program: Command): void => {
     connectedAnywhere(program.command('tail'))
       .description('print the lines of a capture in the order of their time, while it runs or afterwards')
       .argument('<capture>', 'id of the capture', idValue)
-      .option('--segments <numbers>', 'only these segments: 0,2')
+      .option(
+        '--filter <filter>',
+        'only the lines that match, such as "cmd:GET key:user:*" (docs/filters.md)',
+        filterValue,
+      )
+      .option('--segments <numbers>', 'only these segments: 0,2', segmentsValue)
       .option(
         '--backlog <count>',
         'of a running capture: begin with so many lines from before (default: 10000)',
@@ -34,22 +47,19 @@ export const addTailCommand = (program: Command): void => {
       .option('--cursor <cursor>', 'go on where an earlier tail ended; it printed its cursor')
       .action(tail),
     'sonde tail 01930f2e-7c1a-7a00-8000-0123456789ab',
+    'sonde tail 01930f2e-7c1a-7a00-8000-0123456789ab --filter "cmd:@write key:cart:*"',
     'sonde tail 01930f2e-7c1a-7a00-8000-0123456789ab --segments 0 --json | head -1',
   )
 }
 
-const segmentsOf = (text: string): number[] => {
-  if (!/^\d{1,4}(,\d{1,4})*$/.test(text)) throw new UsageError('--segments takes numbers, separated by commas: 0,2')
-  return text.split(',').map(Number)
-}
-
 const tail = async (id: string, flags: TailFlags): Promise<void> => {
-  const { backlog, cursor } = flags
+  const { backlog, cursor, filter } = flags
   const input = checkInput(captureTailInput, {
     id,
     ...(backlog !== undefined && { backlog }),
     ...(cursor !== undefined && { cursor }),
-    ...(flags.segments !== undefined && { segments: segmentsOf(flags.segments) }),
+    ...(filter !== undefined && { filter }),
+    ...(flags.segments !== undefined && { segments: flags.segments.split(',').map(Number) }),
   })
   await using connection = await connect(flags)
   const capture = await connection.call((rpc) => rpc.captures.get.query({ id }))
@@ -94,7 +104,7 @@ const textFormat = (capture: Capture): ((row: TailRow) => string) => {
   const shownBytes = process.stdout.isTTY ? SHOWN_BYTES : undefined
   return (row) => {
     const address = plainText(addresses.get(row.segmentNo) ?? `segment ${row.segmentNo}`)
-    return formatTailLine(row, { address, line, shownBytes })
+    return formatTailLine(row, { address, line, shownBytes, paint: toned })
   }
 }
 

@@ -65,6 +65,10 @@ export const filterValue = (text: string): string => {
   }
 }
 
+/** An option's value as numbers of segments, with commas between. */
+export const segmentsValue = (text: string): string =>
+  /^\d{1,4}(,\d{1,4})*$/.test(text) ? text : refuse('takes numbers, separated by commas: 0,2')
+
 /** An argument that must be a UUID. */
 export const idValue = (text: string): string => {
   const parsed = uuidSchema.safeParse(text)

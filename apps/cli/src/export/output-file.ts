@@ -10,7 +10,7 @@ const MOST_LINKS = 40
 /** Nothing tells that a fifo has got a reader. */
 const FIFO_LOOK_MS = 50
 
-const orAbsent = async <T>(found: Promise<T>): Promise<T | undefined> => {
+export const orAbsent = async <T>(found: Promise<T>): Promise<T | undefined> => {
   try {
     return await found
   } catch (error) {
@@ -20,7 +20,7 @@ const orAbsent = async <T>(found: Promise<T>): Promise<T | undefined> => {
 }
 
 /** Where a name leads, also when nothing is there yet: links themselves are never replaced. */
-const behindLinks = async (path: string): Promise<string> => {
+export const behindLinks = async (path: string): Promise<string> => {
   let at = path
   for (let links = 0; links < MOST_LINKS; links += 1) {
     const found = await orAbsent(lstat(at))
@@ -67,6 +67,12 @@ export const writeOutput = async ({ path, signal, fill }: OutputJob): Promise<vo
     await rename(part, file)
   } catch (error) {
     await rm(part, { force: true }).catch(() => {})
-    throw error
+    throw namedAs(error, path)
   }
 }
+
+/** A failure of a file beside it is told of the file that was asked for. */
+export const namedAs = (error: unknown, file: string): unknown =>
+  error instanceof Error && 'path' in error && typeof error.path === 'string' && /\.part(\.json)?$/.test(error.path)
+    ? Object.assign(error, { path: file, message: error.message.replaceAll(error.path, file) })
+    : error

@@ -18,7 +18,7 @@ import type { Writable } from 'node:stream'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { test as base, expect } from 'vitest'
-import { writeOutput, type OutputJob } from './export-file.ts'
+import { writeOutput, type OutputJob } from './output-file.ts'
 
 const test = base.extend('dir', ({ task: _task }, { onCleanup }) => {
   const dir = mkdtempSync(join(tmpdir(), 'sonde-export-'))
@@ -129,6 +129,13 @@ test('the wait for the reader of a fifo, and for a slow one, ends with the signa
   slow.abort(new Error('stopped'))
   await expect(endless).rejects.toThrow(/aborted|stopped/)
   await reader.close()
+})
+
+test('a failure names the file that was asked for', async ({ dir }) => {
+  const path = join(dir, 'missing', 'f')
+  const refused = await write(path, text('x')).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'ENOENT', path })
+  expect(String(refused)).not.toContain('.part')
 })
 
 test('a folder is no file', async ({ dir }) => {
