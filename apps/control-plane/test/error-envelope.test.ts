@@ -130,7 +130,7 @@ serverTest(
       details: {
         issues: [
           { path: 'sessionId', message: 'must be a UUID' },
-          { path: 'scope.kind', message: 'must be one of targets, cluster, primaries' },
+          { path: 'scope.kind', message: 'must be one of targets, cluster, primaries, replicas' },
           { path: 'require', message: 'must be one of all, quorum, any, or must be a number' },
           { path: 'durationMs', message: 'must be at least 500' },
           { path: 'reason', message: 'must have a non-blank character' },

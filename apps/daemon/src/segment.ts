@@ -1,6 +1,4 @@
-import { encodeChunk, decodeChunkHeader } from '@sonde/capture-format/chunk'
 import { Dialect } from '@sonde/capture-format'
-import { encodeSummary, summarizeLines } from '@sonde/capture-format/summary'
 import {
   seqRangesOf,
   seqsIn,
@@ -17,6 +15,8 @@ import {
 import { SpoolError, type Uploader } from '@sonde/daemon-sdk'
 import type { CutChunk } from './chunk-buffer.ts'
 import { CutChunks } from './cut-chunks.ts'
+import { EncodeQueue } from './encode-queue.ts'
+import { encodeSegmentChunk } from './encode-segment-chunk.ts'
 import { compileRedaction, proofOf, rulesOf } from './line-redaction.ts'
 import { compileSelection } from './line-selection.ts'
 import type { RedactionKey } from './redaction-key.ts'
@@ -76,14 +76,11 @@ export class Segment implements Consumer {
   readonly #options: SegmentOptions
   readonly #writer: SegmentWriter
   readonly #gaps: SegmentGaps
-  readonly #toEncode: CutChunk[] = []
+  readonly #toEncode: EncodeQueue
   readonly #chunks: CutChunks
   readonly #stored = Promise.withResolvers<SegmentManifest | null>()
   #target: SegmentTarget | undefined
   #dialect: Dialect = Dialect.bracket
-  /** Bytes of the chunks that are cut and not encoded yet. */
-  #rawBytes = 0
-  #isEncoding = false
   #isDiscarded = false
   #beginTimer: TimerHandle | undefined
   #countedMs = 0
@@ -98,6 +95,14 @@ export class Segment implements Consumer {
     this.#options = options
     this.#chunks = new CutChunks(past?.chunks)
     this.#gaps = new SegmentGaps(clock, past?.gaps)
+    this.#toEncode = new EncodeQueue({
+      encode: (chunk) => this.#encode(chunk),
+      onFailed: (error) => this.terminate('failed', 'writer_failed', wordsOf(error)),
+      onIdle: () => {
+        if (this.end !== undefined) options.changed()
+        this.#checkStored()
+      },
+    })
     const select = compileSelection(command)
     this.#writer = new SegmentWriter({
       chunk: command.chunk,
@@ -205,7 +210,7 @@ export class Segment implements Consumer {
   async discard(why: string): Promise<void> {
     this.#isDiscarded = true
     this.terminate('failed', 'writer_failed', why)
-    this.#toEncode.length = 0
+    this.#toEncode.clear()
     this.#stored.resolve(null)
     await this.#options.shipper.discard(this.captureId, this.segmentNo)
   }
@@ -232,7 +237,7 @@ export class Segment implements Consumer {
     const { captureId, segmentNo } = this
     const { sliceNo, halfUsed, counters, lagMs } = this.#writer
     // An end is told when it is known what could be kept.
-    const end = this.#isEncoding ? undefined : this.end
+    const end = this.#toEncode.isBusy ? undefined : this.end
     this.#noteCounts()
     return {
       captureId,
@@ -279,54 +284,27 @@ export class Segment implements Consumer {
   #onChunk(chunk: CutChunk): void {
     if (this.#isDiscarded) return
     this.#toEncode.push(chunk)
-    this.#rawBytes += chunk.lines.length
-    if (this.#rawBytes > MAX_WAITING_BYTES) {
-      const waiting = `${this.#rawBytes} bytes waited to be written, ${MAX_WAITING_BYTES} are allowed`
-      this.terminate('truncated', 'overrun', waiting)
+    const { bytes } = this.#toEncode
+    if (bytes > MAX_WAITING_BYTES) {
+      this.terminate('truncated', 'overrun', `${bytes} bytes waited to be written, ${MAX_WAITING_BYTES} are allowed`)
     }
-    if (!this.#isEncoding) void this.#encodeAll()
-  }
-
-  async #encodeAll(): Promise<void> {
-    this.#isEncoding = true
-    for (let chunk = this.#toEncode.shift(); chunk !== undefined; chunk = this.#toEncode.shift()) {
-      try {
-        await this.#encode(chunk)
-      } catch (error) {
-        this.terminate('failed', 'writer_failed', wordsOf(error))
-      }
-      this.#rawBytes -= chunk.lines.length
-    }
-    this.#isEncoding = false
-    if (this.end !== undefined) this.#options.changed()
-    this.#checkStored()
+    this.#toEncode.start()
   }
 
   async #encode(chunk: CutChunk): Promise<void> {
     const { captureId, segmentNo } = this
     const { command, shipper } = this.#options
     const { policyRevision } = command
-    const { seq, lineCount: lines } = chunk
-    const dialect = this.#dialect
-    const summary = summarizeLines(chunk.lines, { dialect, hasCutLine: chunk.hasCutLine })
-    // A search parses what is stored, so the times of the header are of that too, also for lines that the scanner found malformed.
-    const { firstEventUs, lastEventUs } = summary
-    const bytes = await encodeChunk({
-      ...chunk,
-      firstEventUs,
-      lastEventUs,
+    const { facts, bytes } = await encodeSegmentChunk(chunk, {
       captureId,
       segmentNo,
       policyRevision,
-      dialect,
-      summary: encodeSummary(summary),
+      dialect: this.#dialect,
     })
-    const sha256 = Buffer.from(decodeChunkHeader(bytes).sha256).toString('hex')
-    const facts = { seq, sha256, lines, bytes: chunk.lines.length, lastEventUs }
     this.#chunks.add(facts)
     if (this.#isDiscarded) return
     try {
-      await shipper.enqueue({ captureId, segmentNo, seq, bytes })
+      await shipper.enqueue({ captureId, segmentNo, seq: facts.seq, bytes })
     } catch (error) {
       if (!(error instanceof SpoolError)) throw error
       this.#gaps.lose('overrun', facts)
@@ -344,13 +322,13 @@ export class Segment implements Consumer {
     this.#noteGaps()
     if (end) void this.#note({ kind: 'counted', counters: this.#writer.counters })
     if (end) this.#noted = this.#note({ kind: 'ended', end })
-    if (this.#isEncoding) return
+    if (this.#toEncode.isBusy) return
     changed()
     this.#checkStored()
   }
 
   #checkStored(): void {
-    if (this.end === undefined || this.#isEncoding || this.#isDiscarded) return
+    if (this.end === undefined || this.#toEncode.isBusy || this.#isDiscarded) return
     const { captureId, segmentNo } = this
     void this.#options.shipper.flushed(captureId, segmentNo).then(() => this.#stored.resolve(this.#chunks.manifest()))
   }

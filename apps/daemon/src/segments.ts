@@ -1,5 +1,4 @@
 import {
-  CAPTURE_LIMITS,
   LIVE_SEGMENT_STATUSES,
   SondeError,
   type Clock,
@@ -11,11 +10,10 @@ import {
   type TimerHandle,
 } from '@sonde/contracts'
 import type { RestoredSegment } from '@sonde/daemon-sdk'
-import { OWN_CEILINGS } from './config.ts'
 import type { ImpactLimits } from './guard/impact.ts'
-import { rulesOf } from './line-redaction.ts'
-import { compileSelection } from './line-selection.ts'
+import { openSegment } from './open-segment.ts'
 import { Progress } from './progress.ts'
+import { refusalOf, refused } from './refusal.ts'
 import { Segment, type OpenCommand, type SegmentProgress, type Shipper } from './segment.ts'
 import type { RedactionKey } from './redaction-key.ts'
 import { pastOf, type SegmentNote, type SegmentPast } from './segment-past.ts'
@@ -46,48 +44,14 @@ export interface SegmentsOptions {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }
 
-type Refused = Extract<CommandResult, { kind: 'refused' }>
-
-const refused = (code: string, detail: string): Refused => ({ kind: 'refused', code, detail: detail.slice(0, 1024) })
 const keyOf = ({ captureId, segmentNo }: SegmentRef): string => `${captureId}/${segmentNo}`
 
-/** What this host does not do whatever the control plane asks; null where all is within its bounds. */
-const refusalOf = (command: OpenCommand): Refused | null => {
-  const { durationMs, chunk, slice, policyRevision } = command
-  const bounds: readonly (readonly [name: string, value: number, min: number, max: number])[] = [
-    ['durationMs', durationMs, CAPTURE_LIMITS.durationMs.min, OWN_CEILINGS.durationMs],
-    ['slice.bytes', slice.bytes, 0, OWN_CEILINGS.bytes],
-    ['slice.lines', slice.lines, 0, OWN_CEILINGS.lines],
-    ['chunk.bytes', chunk.bytes, 1024, OWN_CEILINGS.chunkBytes],
-    ['chunk.maxLineBytes', chunk.maxLineBytes, 1024, OWN_CEILINGS.lineBytes],
-    ['chunk.ms', chunk.ms, 10, 60_000],
-    ['chunk.lines', chunk.lines, 1, 1_000_000],
-  ]
-  for (const [name, value, min, max] of bounds) {
-    if (!(Number.isInteger(value) && value >= min && value <= max)) {
-      return refused(
-        'monitor_open_failed',
-        `${name} ${value} is not within ${min} to ${max}, the bounds of this daemon`,
-      )
-    }
-  }
-  try {
-    compileSelection(command)
-  } catch (error) {
-    return refused('monitor_open_failed', `this daemon cannot use the filter: ${String(error)}`)
-  }
-  if (rulesOf(command) !== undefined) return null
-  return refused('policy_not_applied', `this daemon does not know the redaction policy of revision ${policyRevision}`)
-}
-
-const FACTS_MS = 1_000
 /** After a restart a target is known once it is declared, which waits for the control plane: as long as a node may be silent. */
 const REOPEN_WAIT_MS = 60_000
 /** Between two manifests of a segment whose chunks are asked for again, in milliseconds; twice as long each time. */
 const RECONCILE_MS = { first: 500, most: 30_000 }
 /** Segments of one question. */
 const MAX_ASKED = 1024
-const UNKNOWN_FACTS = { serverVersion: null, role: 'primary', monitorCpuShare: null } as const
 
 interface Held {
   segment: Segment
@@ -201,7 +165,7 @@ export class Segments implements Disposable {
     const target = await find(command.targetId)
     if (target === undefined) return refused('monitor_open_failed', 'this node does not read that target')
     const segment = this.#make(command)
-    const held: Held = { segment, opened: this.#openSegment(segment, target) }
+    const held: Held = { segment, opened: openSegment(segment, target, this.#options) }
     this.#segments.set(keyOf(command), held)
     const result = await held.opened
     if (result.kind === 'opened') held.finished = this.#finish(segment)
@@ -262,44 +226,12 @@ export class Segments implements Disposable {
     while (!target && segment.end === undefined && clock.monotonicMs() < untilMs) target = await find(segment.targetId)
     if (segment.end !== undefined) return refused('segment_ended', 'the segment ended before it was opened again')
     const result = target
-      ? await this.#openSegment(segment, target)
+      ? await openSegment(segment, target, this.#options)
       : refused('monitor_open_failed', 'this node does not read that target any more')
     if (result.kind !== 'refused') return result
     if (result.code === 'impact_limit') segment.terminate('truncated', 'impact_limit', result.detail)
     else segment.terminate('failed', 'source_closed', result.detail)
     return result
-  }
-
-  async #openSegment(segment: Segment, target: ReadableTarget): Promise<CommandResult> {
-    try {
-      const facts = await this.#factsOf(target)
-      const { cpuShare } = this.#options.impact
-      if (facts.monitorCpuShare !== null && facts.monitorCpuShare > cpuShare) {
-        const [predicted, allowed] = [facts.monitorCpuShare, cpuShare].map((share) => `${Math.round(share * 100)} %`)
-        return refused('impact_limit', `cpu: MONITOR would cost about ${predicted} of a core, ${allowed} are allowed`)
-      }
-      const dialect = await segment.open(target)
-      const { policyProof: policy } = segment
-      return {
-        kind: 'opened',
-        serverVersion: facts.serverVersion,
-        dialect,
-        role: facts.role,
-        ...(policy && { policy }),
-      }
-    } catch (error) {
-      return refused('monitor_open_failed', error instanceof Error ? error.message : String(error))
-    }
-  }
-
-  /** A server that does not answer this soon is not held up: opening says more about it. */
-  async #factsOf(target: ReadableTarget): ReturnType<ReadableTarget['facts']> {
-    const { clock } = this.#options
-    const { promise: late, resolve } = Promise.withResolvers<typeof UNKNOWN_FACTS>()
-    const timer = clock.setTimeout(() => resolve(UNKNOWN_FACTS), FACTS_MS)
-    const facts = await Promise.race([target.facts().catch(() => UNKNOWN_FACTS), late])
-    clock.clearTimeout(timer)
-    return facts
   }
 
   /** Sees an opened segment to its end: told, stored, and its manifest sent. */

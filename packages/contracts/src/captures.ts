@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CAPTURE_LIMITS } from './capture-limits.ts'
 import { missingRangeSchema, segmentGapSchema, slotMoveSchema } from './gaps.ts'
-import { idempotencyKeySchema, segmentNoSchema, uuidSchema } from './ids.ts'
+import { idempotencyKeySchema, uuidSchema } from './ids.ts'
 import { RedactionLevel } from './policies.ts'
 import { humanText, instantSchema, isStorableText } from './text.ts'
 
@@ -270,49 +270,6 @@ export type CaptureStartResult = z.infer<typeof captureStartResultSchema>
 export const captureStopInput = z.strictObject({ id: uuidSchema, waitMs: z.int().min(0).max(30_000).default(5000) })
 export const captureIdInput = z.strictObject({ id: uuidSchema })
 
-/** `pinned`: whether the capture is kept whatever its expiry. */
-export const capturePinInput = z.strictObject({ id: uuidSchema, pinned: z.boolean() })
-/** `afterMs`: from now to the expiry, in milliseconds; null is never. */
-export const captureExpiryInput = z.strictObject({
-  id: uuidSchema,
-  afterMs: z.int().min(CAPTURE_LIMITS.expiryMs.min).max(CAPTURE_LIMITS.expiryMs.max).nullable(),
-})
-/** What was deleted. */
-export const captureDeleteResultSchema = z.object({ id: uuidSchema, lineCount: z.int(), byteCount: z.int() })
-export type CaptureDeleteResult = z.infer<typeof captureDeleteResultSchema>
-
-/** Why a capture that has expired is still there. */
-export const HeldBy = {
-  pin: 'pin',
-  running: 'running',
-  /** An export reads it, or did within the last minute. */
-  reading: 'reading',
-} as const
-export type HeldBy = (typeof HeldBy)[keyof typeof HeldBy]
-
-/** What would expire within a time from now, in milliseconds. @default 7 days */
-export const retentionPreviewInput = z.strictObject({
-  sessionId: uuidSchema,
-  withinMs: z
-    .int()
-    .min(0)
-    .max(CAPTURE_LIMITS.expiryMs.max)
-    .default(7 * 86_400_000),
-})
-const heldBy = z.enum(HeldBy).nullable()
-export const retentionPreviewSchema = z.object({
-  until: instantSchema,
-  /** How long new captures are kept after their time is over; null is for ever. */
-  defaultDays: z.int().nullable(),
-  /** Of all that expires until then, by what holds it; null is what will be deleted. */
-  totals: z.array(z.object({ heldBy, captures: z.int(), lines: z.int(), bytes: z.int() })),
-  /** The first 100 of them, the soonest first. */
-  captures: z.array(
-    z.object({ id: uuidSchema, expiresAt: instantSchema, heldBy, lineCount: z.int(), byteCount: z.int() }),
-  ),
-})
-export type RetentionPreview = z.infer<typeof retentionPreviewSchema>
-
 /** Newest first. `cursor` is the last id of the page before. */
 export const captureListInput = z.strictObject({
   sessionId: uuidSchema,
@@ -328,40 +285,3 @@ export const captureListResultSchema = z.object({
   nextCursor: z.string().nullable(),
 })
 export type CaptureList = z.infer<typeof captureListResultSchema>
-
-/** Position in the merged stream: for each segment the line delivered last. Opaque to clients. */
-const cursor = z.string().max(65_536)
-
-export const captureTailInput = z.strictObject({
-  id: uuidSchema,
-  cursor: cursor.optional(),
-  /** Lines from before the call, of a running capture; a finished one is told from its start. @default 10_000 */
-  backlog: z.int().min(0).max(50_000).default(10_000),
-  segments: z.array(segmentNoSchema).min(1).max(1024).optional(),
-  /** Only lines that match; of a running capture the backlog is counted before. */
-  filter: filterTextSchema.optional(),
-  /** How long a line waits for older lines of other segments, in milliseconds. @default 2000 */
-  reorderMs: z.int().min(0).max(60_000).default(2000),
-  /** Set by the tRPC client when it reconnects: the id of the last tracked message, which is the cursor. */
-  lastEventId: cursor.nullish(),
-})
-
-/** One stored line. `line` is its bytes read as Latin-1, so byte = code point. */
-export const tailRowSchema = z.object({
-  segmentNo: z.int(),
-  seq: z.int(),
-  lineNo: z.int(),
-  eventUs: z.int(),
-  line: z.string(),
-  /** The line was longer than its limit, or its stream ended in the middle of it: only its beginning is stored. */
-  cut: z.literal(true).optional(),
-})
-export type TailRow = z.infer<typeof tailRowSchema>
-export const tailEventSchema = z.discriminatedUnion('kind', [
-  /** No rows: nothing matched for a second, and the cursor has moved on. */
-  z.object({ kind: z.literal('lines'), cursor: z.string(), rows: z.array(tailRowSchema) }),
-  z.object({ kind: z.literal('segment'), segment: segmentSchema }),
-  z.object({ kind: z.literal('capture_ended'), capture: captureSchema }),
-  z.object({ kind: z.literal('history_complete'), capture: captureSchema }),
-])
-export type TailEvent = z.infer<typeof tailEventSchema>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { filterTextSchema, SegmentStorage, tailRowSchema } from './captures.ts'
+import { tailRowSchema } from './capture-tail.ts'
+import { filterTextSchema, SegmentStorage } from './captures.ts'
 import { missingRangeSchema } from './gaps.ts'
 import { uuidSchema } from './ids.ts'
 
