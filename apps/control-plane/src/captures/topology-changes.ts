@@ -81,6 +81,13 @@ export const topologyChanges = ({ segments, targets, wanted, mayJoin }: Topology
   let nextNo = Math.max(-1, ...segments.map((segment) => segment.segmentNo)) + 1
 
   const present = targets.filter((target) => target.health !== 'unhealthy').toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const targetById = new Map(present.map((target) => [target.id, target]))
+  /** Of the slots of a segment those that its own target still claims, at this epoch or a later one. */
+  const claimedBy = (other: FollowedSegment, theirs: readonly SlotRange[], epoch: number): readonly SlotRange[] => {
+    const owner = targetById.get(other.targetId)
+    const isLast = lastOf.get(other.targetId) === other
+    return owner && isLast && epochOf(owner) >= epoch ? slotsInBoth(theirs, owner.slots) : []
+  }
   for (const target of present.filter(({ id }) => wanted.has(id))) {
     const last = lastOf.get(target.id)
     const joins = joinsNow(target, last)
@@ -93,9 +100,12 @@ export const topologyChanges = ({ segments, targets, wanted, mayJoin }: Topology
       if (other.segmentNo === segmentNo) continue
       const theirs = held.get(other.segmentNo) ?? []
       // What a target's own earlier segment has, a further one of it takes at the same epoch.
-      if (other.targetId !== target.id && epochOf(target) <= (epochs.get(other.segmentNo) ?? -1)) {
-        gained = slotsWithout(gained, theirs)
-        continue
+      if (other.targetId !== target.id) {
+        gained = slotsWithout(gained, claimedBy(other, theirs, epochOf(target)))
+        if (epochOf(target) <= (epochs.get(other.segmentNo) ?? -1)) {
+          gained = slotsWithout(gained, theirs)
+          continue
+        }
       }
       const slots = slotsInBoth(theirs, gained)
       if (slots.length === 0) continue
@@ -115,7 +125,6 @@ export const topologyChanges = ({ segments, targets, wanted, mayJoin }: Topology
     }
   }
 
-  const targetById = new Map(present.map((target) => [target.id, target]))
   for (const { segmentNo, targetId, status, role } of segments) {
     const target = targetById.get(targetId)
     if (!target || !isReading(status) || target.role === role) continue
