@@ -1,4 +1,3 @@
-import { migrate, migrationStatus } from '@sonde/database'
 import type { Command } from 'commander'
 import { checkDatabaseUrl } from './core/database-url.ts'
 import { UsageError } from './core/failure.ts'
@@ -11,6 +10,9 @@ interface MigrateFlags {
   databaseUrl?: string
   json?: boolean
 }
+
+/** Loaded when it is needed: it takes longer than most commands to run. */
+const loadDatabase = () => import('@sonde/database')
 
 const databaseUrlOf = (flags: MigrateFlags): string => {
   if (flags.databaseUrl !== undefined) return checkDatabaseUrl(flags.databaseUrl, '--database-url')
@@ -39,6 +41,7 @@ export const addMigrateCommand = (program: Command): void => {
 
   withExamples(
     add('up', 'apply the migrations that the database lacks').action(async (flags: MigrateFlags) => {
+      const { migrate } = await loadDatabase()
       const { applied } = await migrate(databaseUrlOf(flags))
       if (flags.json === true) return printJson({ applied })
       for (const name of applied) await print(`applied ${name}`)
@@ -50,6 +53,7 @@ export const addMigrateCommand = (program: Command): void => {
   )
   withExamples(
     add('status', 'show which migrations are applied; changes nothing').action(async (flags: MigrateFlags) => {
+      const { migrationStatus } = await loadDatabase()
       const migrations = await migrationStatus(databaseUrlOf(flags))
       if (flags.json === true) return printJson({ migrations })
       await printTable(

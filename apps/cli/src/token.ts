@@ -1,5 +1,4 @@
 import { roleSchema, tokenCreateInput, type Token } from '@sonde/contracts'
-import { createOwnerToken, openDatabase } from '@sonde/database'
 import { Option, type Command } from 'commander'
 import { checkInput } from './core/check-input.ts'
 import { connect } from './core/connect.ts'
@@ -84,6 +83,8 @@ const createOnDatabase = async (databaseUrl: string, { kind, name, role, ttl }: 
     throw new UsageError('On the database itself only an owner token can be made. For others give --url or SONDE_URL.')
   }
   const url = checkDatabaseUrl(databaseUrl, 'DATABASE_URL')
+  // Loaded here: it takes longer than most commands to run.
+  const { createOwnerToken, openDatabase } = await import('@sonde/database')
   await using database = openDatabase({ url, maxConnections: 1 })
   const made = await createOwnerToken(database.db, { name, ...(ttl !== undefined && { ttlMs: ttl }) })
   return { ...made, kind, expiresAt: made.expiresAt.toISOString() }

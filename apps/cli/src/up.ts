@@ -3,7 +3,6 @@ import { ExitCode, Interrupted, UsageError } from './core/failure.ts'
 import { collect, durationValue, integerValue, withExamples } from './core/options.ts'
 import { dataDirOf } from './core/settings.ts'
 import { Processes } from './up/processes.ts'
-import { runUp } from './up/run-up.ts'
 import { urlsOf } from './up/sources.ts'
 import { stopSignal } from './up/stop-signal.ts'
 
@@ -77,6 +76,8 @@ const up = async (flags: UpFlags): Promise<void> => {
     processes.killAll()
     process.exit(ExitCode.interrupted)
   })
+  // Loaded here: it takes longer than most commands to run.
+  const { runUp } = await import('./up/run-up.ts')
   const { ready } = await runUp({
     dataDir,
     port,
