@@ -65,6 +65,8 @@ const keyRowSchema = z.object({
   change: z.enum(Change),
   a: keyPlaceSchema,
   b: keyPlaceSchema,
+  /** Finds its lines; null for a masked key. */
+  filter: z.string().nullable(),
 })
 export type ComparedKey = z.infer<typeof keyRowSchema>
 

@@ -2,6 +2,7 @@ import { latin1Decode } from '@sonde/capture-format'
 import { compareBytes, readTableKey, type TopCount } from '@sonde/capture-format/profile'
 import { Change, type AnalysisDiff, type ComparedKey } from '@sonde/contracts'
 import type { CountedSide } from './compare-table.ts'
+import { lineFilterOf } from './line-filter.ts'
 
 /** The most frequent keys of a side are so many. */
 const TOP = 50
@@ -53,6 +54,7 @@ export const compareKeys = ({ a, b }: { a: CountedSide; b: CountedSide }, limit:
         change: changeOf(each),
         a: shown(each.a, a.seconds),
         b: shown(each.b, b.seconds),
+        filter: isMasked ? null : lineFilterOf('keys', key),
       }
     })
   return { rows, total: found.length, isExact: a.table.isExact && b.table.isExact }

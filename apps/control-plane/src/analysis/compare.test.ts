@@ -3,7 +3,6 @@ import type { AnalysisDiff, Capture, ComparedList } from '@sonde/contracts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compareSides, sameCapture } from './compare.ts'
-import { lineFilterOf } from './line-filter.ts'
 import type { Side } from './side.ts'
 
 const profiler = new Profiler({ dialect: 'bracket' })
@@ -169,18 +168,4 @@ test('an exchange of the sides exchanges them in the answer and changes nothing 
     { numRuns: 100 },
   )
   expect(found).toBeGreaterThan(10)
-})
-
-test('each finding has a filter for its lines, where one can find them', () => {
-  const filterOf = (table: Parameters<typeof lineFilterOf>[0], text: string) =>
-    lineFilterOf(table, Buffer.from(text, 'latin1'))
-  expect(filterOf('shapes', 'GET 1 user:{n}:*')).toBe('cmd:GET and key:user:*:\\*')
-  expect(filterOf('shapes', 'CLIENT|LIST 1')).toBe('cmd:CLIENT|LIST')
-  expect(filterOf('shapes', 'GET 1 {masked}')).toBe('cmd:GET')
-  expect(filterOf('shapes', '? 1')).toBeNull()
-  expect(filterOf('verbs', 'CLIENT|?')).toBe('cmd:CLIENT')
-  expect(filterOf('dbs', '3')).toBe('db:3')
-  expect(filterOf('prefixes', 'a b:')).toBe('key:"a b:*"')
-  expect(filterOf('prefixes', '')).toBeNull()
-  expect(filterOf('keys', '\xff')).toBe('key:"\\xff"')
 })

@@ -7,8 +7,12 @@ const PLACEHOLDER = /\{(?:n|uuid|hex|id|tag|bin|more|masked)\}/g
 
 const escapeGlob = (text: string): string => text.replaceAll(/[*?[\]\\]/g, '\\$&')
 
-const command = (name: string): Filter => {
-  const [verb = '', subcommand = null] = name.replace(/\(.*$/, '').split('|')
+/** Names that a filter can have; of a script its command. */
+const NAME = /^([A-Z][A-Z0-9._-]*)(?:\|([A-Z0-9._-]+|\?)|\(.*\))?$/
+
+const command = (name: string): Filter | null => {
+  const [, verb, subcommand = '?'] = NAME.exec(name) ?? []
+  if (verb === undefined) return null
   return { kind: 'cmd', verb, subcommand: subcommand === '?' ? null : subcommand }
 }
 
@@ -18,15 +22,13 @@ const filterOf = (table: ProfileTable, text: string): Filter | null => {
   switch (table) {
     case 'shapes': {
       const [name = '', , ...pattern] = text.split(' ')
-      if (name.includes('?') && !name.includes('|')) return null
+      const ofName = command(name)
       // Of a masked key a filter sees nothing.
-      const isOfKey = pattern.length > 0 && !pattern.includes('{masked}') && !text.includes('{masked}')
-      return isOfKey
-        ? { kind: 'and', of: [command(name), { kind: 'key', glob: keyGlob(pattern.join(' ')) }] }
-        : command(name)
+      if (ofName === null || pattern.length === 0 || text.includes('{masked}')) return ofName
+      return { kind: 'and', of: [ofName, { kind: 'key', glob: keyGlob(pattern.join(' ')) }] }
     }
     case 'verbs':
-      return text.includes('?') && !text.includes('|') ? null : command(text)
+      return command(text)
     case 'clients':
       return text === '' ? null : { kind: 'client', text }
     case 'dbs':

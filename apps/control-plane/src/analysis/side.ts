@@ -51,6 +51,11 @@ export const showSide = (side: Side): ComparedSide => {
     counted: profile.lines,
     seconds,
     perSecond: profile.lines / seconds,
-    ...{ bytes, argumentBytes, masked, malformed, cut, keyed },
+    bytes,
+    argumentBytes,
+    masked,
+    malformed,
+    cut,
+    keyed,
   }
 }

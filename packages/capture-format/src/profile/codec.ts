@@ -5,12 +5,12 @@ import type { TopCounts } from './top-counts.ts'
 
 const VERSION = 1
 /** What the tables can have at the most is below. */
-const MAX_BYTES = 2 ** 20
+const MAX_BYTES = 2 ** 21
 /** Beyond this a profile's times say nothing: those of a line end in 2254. */
 const MAX_STEP = 2 ** 33
 const MAX_STEPS = 4096
 
-/** A profile as bytes, of the same ones for the same counts; at most 1 MiB. Leaves in it no more than it keeps. */
+/** A profile as bytes, of the same ones for the same counts; at most 2 MiB. Leaves in it no more than it keeps. */
 export const encodeProfile = (profile: Profile): Uint8Array => {
   const out = new ByteWriter()
   out.push(VERSION)

@@ -58,9 +58,7 @@ export class Profiler {
     if (shape > 0) {
       const { bytes } = this.#shapes
       profile.shapes.add(bytes, 0, shape, size)
-      const end = bytes.indexOf(ascii.SPACE)
-      const script = bytes.indexOf(ascii.PAREN_OPEN)
-      profile.verbs.add(bytes, 0, script >= 0 && script < end ? script : end, size)
+      profile.verbs.add(bytes, 0, this.#shapes.verbLength, size)
     }
     const { bytes, dbStart, dbEnd, srcStart, srcEnd } = line
     if (dbStart < 0) profile.dbs.add(DEFAULT_DB, 0, 1, size)

@@ -36,6 +36,10 @@ const HEX_DIGITS = latin1Encode('0123456789abcdef')
 const isSmallLetter = (byte: number): boolean => byte >= 0x61 && byte <= 0x7a
 const isCapital = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 
+/** What parts of a shape are told apart by is in no name of a server or module. */
+const isOfName = (byte: number): boolean =>
+  byte > ascii.SPACE && byte < 0x7f && byte !== BAR && byte !== ascii.PAREN_OPEN && byte !== ascii.PAREN_CLOSE
+
 const classOf = (count: number): Uint8Array => CLASSES[count < 9 ? 0 : count < 17 ? 1 : count < 33 ? 2 : 3]!
 
 /**
@@ -53,6 +57,8 @@ const classOf = (count: number): Uint8Array => CLASSES[count < 9 ? 0 : count < 1
  * EVALSHA(2fd4e1c67a2d28fced849ee1bb76e7391b93eb12,1) 5-8 lock:{uuid}
  */
 export class ShapeWriter {
+  /** How many bytes of the last shape are its verb and subcommand. */
+  verbLength = 0
   readonly #out = new ByteWriter()
   readonly #patterns = new KeyPatternWriter()
   #visible = new Uint8Array(256)
@@ -86,12 +92,14 @@ export class ShapeWriter {
     const { bytes, ranges, argc } = view.line
     view.read(0)
     this.#word(view)
+    this.verbLength = this.#out.length
     if (argc < 2) return
     const subcommands = VERBS.find(bytes, ranges[0]!, ranges[1]!)?.subcommands
     if (subcommands !== undefined) {
       this.#out.push(BAR)
       if (subcommands.find(bytes, ranges[2]!, ranges[3]!) === undefined || !view.read(1)) this.#out.push(UNKNOWN)
       else this.#word(view)
+      this.verbLength = this.#out.length
       return
     }
     const script = SCRIPTS.find(bytes, ranges[0]!, ranges[1]!)
@@ -103,7 +111,7 @@ export class ShapeWriter {
     if (start === end || end - start > MOST_NAME_BYTES) return this.#out.push(UNKNOWN)
     for (let pos = start; pos < end; pos += 1) {
       const byte = bytes[pos]!
-      if (byte <= ascii.SPACE || byte >= 0x7f) this.#out.push(UNKNOWN)
+      if (!isOfName(byte)) this.#out.push(UNKNOWN)
       else this.#out.push(isSmallLetter(byte) ? byte - 0x20 : byte)
     }
   }
@@ -112,7 +120,7 @@ export class ShapeWriter {
     const out = this.#out
     const { bytes, ranges, argc } = view.line
     out.push(ascii.PAREN_OPEN)
-    if (!view.read(1)) out.copy(bytes, ranges[2]!, ranges[3]!)
+    if (!view.read(1)) this.#mark(bytes, ranges[2]!, ranges[3]!)
     else if (kind === 'body') {
       for (const word of sha1(view.bytes, view.start, view.end)) {
         for (let bits = 28; bits >= 0; bits -= 4) out.push(HEX_DIGITS[(word >>> bits) & 15]!)
@@ -123,6 +131,14 @@ export class ShapeWriter {
     if (count < 0) out.push(UNKNOWN)
     else out.all(latin1Encode(String(count)))
     out.push(ascii.PAREN_CLOSE)
+  }
+
+  /** A mark as it is stored; `?` for what a part in quotes beside it may hold. */
+  #mark(bytes: Uint8Array, start: number, end: number): void {
+    for (let pos = start; pos < Math.min(end, start + MOST_SCRIPT_BYTES); pos += 1) {
+      const byte = bytes[pos]!
+      this.#out.push(byte > ascii.SPACE && byte < 0x7f ? byte : UNKNOWN)
+    }
   }
 
   /** What a client named; bytes that a name cannot have as `%` and two hex digits. A server takes a SHA in any case. */

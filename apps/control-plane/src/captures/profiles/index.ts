@@ -1,3 +1,3 @@
-export { findEarlier, type EarlierCaptures } from './earlier-store.ts'
+export { findEarlier } from './earlier-store.ts'
 export { makeProfiles, sweepProfiles } from './make-profiles.ts'
 export { mergeProfiles } from './read-profiles.ts'

@@ -109,18 +109,19 @@ export const readBlock = async (
 }
 
 /**
- * Keeps the profile of a block whose chunks still have these hashes; any other one is due again. An upload to the segment is waited for,
+ * Keeps the profile of a block whose chunks still have these hashes. False for any other one, which is due again, and where the
+ * segment is gone. An upload to the segment is waited for,
  * and none comes between the look and the commit.
  */
 export const storeProfile = async (
   trx: Transaction<Schema>,
   { captureId, segmentNo, partitionDay }: DueSegment,
   made: { fromSeq: number; chunkCount: number; sha256: Buffer; profile: Uint8Array },
-): Promise<void> => {
+): Promise<boolean> => {
   await sql`select from capture_segments where capture_id = ${captureId} and segment_no = ${segmentNo} for share`.execute(
     trx,
   )
-  await sql`
+  const { numAffectedRows = 0n } = await sql`
     insert into capture_profiles (capture_id, segment_no, from_seq, chunk_count, profile)
     select s.capture_id, s.segment_no, ${made.fromSeq}, ${made.chunkCount}, ${Buffer.from(made.profile)}
     from capture_segments s
@@ -130,6 +131,7 @@ export const storeProfile = async (
         and seq >= ${made.fromSeq} and seq < ${made.fromSeq + BLOCK_CHUNKS})
     on conflict (capture_id, segment_no, from_seq)
       do update set chunk_count = excluded.chunk_count, profile = excluded.profile, made_at = now()`.execute(trx)
+  return numAffectedRows > 0n
 }
 
 /** A few profiles of a segment behind `afterSeq`, in order. */

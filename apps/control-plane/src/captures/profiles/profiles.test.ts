@@ -3,6 +3,7 @@ import { decodeChunkHeader } from '@sonde/capture-format/chunk'
 import { encodeProfile, Profile, Profiler } from '@sonde/capture-format/profile'
 import { SondeError } from '@sonde/contracts'
 import { inTransaction } from '@sonde/database'
+import { poll } from '@sonde/testing'
 import { dbTest } from '@sonde/testing/db-test'
 import { expect } from 'vitest'
 import {
@@ -17,7 +18,7 @@ import {
 } from '../../../test/capture-fixture.ts'
 import type { NewChunk } from '../chunk-store.ts'
 import { deleteOthers } from '../delete-others.ts'
-import { makeProfiles } from './make-profiles.ts'
+import { makeProfiles, sweepProfiles } from './make-profiles.ts'
 import { findDueSegments, storeProfile } from './profile-store.ts'
 import { mergeProfiles } from './read-profiles.ts'
 
@@ -67,9 +68,8 @@ dbTest('the profiles of a capture are those of its lines, in one row for 256 chu
   await send([200])
   await finishCapture(db, captureId)
   expect(await findDueSegments(db)).toEqual([{ ...segment, partitionDay: DAY }])
-  // As many replicas as there may be: each block is made once, or twice to the same end.
+  // As many replicas as there may be: each block is made by one of them, and the others wait for it.
   await Promise.all([make(), make(), make(), make()])
-  await make()
   expect(await rows()).toEqual([
     { from_seq: 0, chunk_count: 256 },
     { from_seq: 256, chunk_count: 44 },
@@ -93,9 +93,11 @@ dbTest('a profile of chunks that were replaced is not kept, whenever that was', 
   const { sha256 } = decodeChunkHeader(chunk)
   const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
 
-  await inTransaction(db, (trx) => storeProfile(trx, due, { ...made, sha256: hashOf(Buffer.alloc(32)) }))
+  const keep = (hash: Uint8Array) =>
+    inTransaction(db, (trx) => storeProfile(trx, due, { ...made, sha256: hashOf(hash) }))
+  expect(await keep(Buffer.alloc(32))).toBe(false)
   expect(await rows()).toEqual([])
-  await inTransaction(db, (trx) => storeProfile(trx, due, { ...made, sha256: hashOf(sha256) }))
+  expect(await keep(sha256)).toBe(true)
   expect(await rows()).toEqual([{ chunk_count: 1 }])
 
   const header = decodeChunkHeader(await chunkOf(at, linesOf(7)))
@@ -104,7 +106,42 @@ dbTest('a profile of chunks that were replaced is not kept, whenever that was', 
   expect(await rows()).toEqual([])
 })
 
-dbTest('a row that is no profile is a typed error', async ({ databaseUrl }) => {
+dbTest('replicas count in the background what has ended, and of what runs whole blocks', async ({ databaseUrl }) => {
+  await using lane = await startDataLane(databaseUrl)
+  const { db } = lane.resources
+  const workspace = await seedWorkspace(db)
+  const captureId = await seedCapture(db, workspace, 2)
+  const send = async (segmentNo: number, count: number) => {
+    const places = Array.from({ length: count }, (_, seq) => ({ captureId, segmentNo, seq }))
+    await upload(lane.url, workspace.nodeToken, await Promise.all(places.map((at) => chunkOf(at, linesOf(at.seq)))))
+  }
+  await send(0, 258)
+  await send(1, 3)
+  const rows = () =>
+    db
+      .selectFrom('capture_profiles')
+      .select(['segment_no', 'from_seq', 'chunk_count'])
+      .where('capture_id', '=', captureId)
+      .orderBy('segment_no')
+      .orderBy('from_seq')
+      .execute()
+  let sweeps: Promise<void>[]
+  {
+    await using other = await startDataLane(databaseUrl)
+    sweeps = [sweepProfiles(lane.resources), sweepProfiles(other.resources)]
+    const whole = { segment_no: 0, from_seq: 0, chunk_count: 256 }
+    await poll(async () => (await rows()).length > 0, { what: 'the whole block', timeoutMs: 30_000 })
+    expect(await rows()).toEqual([whole])
+    await finishCapture(db, captureId)
+    await poll(async () => (await rows()).length === 3, { what: 'the rest', timeoutMs: 30_000 })
+    const rest = { segment_no: 0, from_seq: 256, chunk_count: 2 }
+    expect(await rows()).toEqual([whole, rest, { segment_no: 1, from_seq: 0, chunk_count: 3 }])
+    expect([...lane.logs, ...other.logs].filter(({ level }) => Number(level) >= 50)).toEqual([])
+  }
+  await sweeps[1]
+})
+
+dbTest('a row that is no profile is a typed error, and goes with its segment', async ({ databaseUrl }) => {
   await using lane = await startDataLane(databaseUrl)
   const { db } = lane.resources
   const captureId = await seedCapture(db, await seedWorkspace(db), 1)
@@ -113,4 +150,7 @@ dbTest('a row that is no profile is a typed error', async ({ databaseUrl }) => {
   const read = mergeProfiles(db, { captureId, segmentNo: 0 }, new Profile())
   await expect(read).rejects.toThrow(SondeError)
   await expect(read).rejects.toMatchObject({ code: 'analysis.profile_malformed' })
+  await db.deleteFrom('capture_segments').where('capture_id', '=', captureId).execute()
+  const left = db.selectFrom('capture_profiles').select('from_seq').where('capture_id', '=', captureId)
+  expect(await left.execute()).toEqual([])
 })

@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import type { SegmentRef } from '../chunk-store.ts'
 import { readProfileRows } from './profile-store.ts'
 
-/** Rows in memory at once, of at most 1 MiB each. */
+/** Rows in memory at once, of at most 2 MiB each. */
 const BATCH = 4
 
 /** Adds all that is profiled of a segment to `into`. Throws `analysis.profile_malformed` where a row cannot be read. */
