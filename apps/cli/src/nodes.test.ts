@@ -105,10 +105,13 @@ servedTest(
   { timeout: TIMEOUT_MS },
   async ({ served }) => {
     for (const args of [['show'], ['cordon'], ['uncordon'], ['drain'], ['remove'], ['revoke', '--yes']]) {
-      const { code, stderr } = await run(served, ...args, 'node-that-is-not-there')
+      const { code, stderr } = await run(served, ...args, 'node-00000000000000000000000000000000')
       expect(stderr).toContain('code: runtimenode.permission_denied')
       expect(code).toBe(4)
     }
+    const unnamed = await run(served, 'show', 'rack-99')
+    expect(unnamed.code).toBe(2)
+    expect(unnamed.stderr).toMatch(/^error: No node of the session has the id or name "rack-99"\. "sonde nodes --all"/)
     const { code, stderr } = await run(served, 'shw', 'x')
     expect(code).toBe(2)
     expect(stderr).toMatch(
