@@ -14,6 +14,8 @@ import './styles/fleet.css'
 import './styles/panel.css'
 import './styles/captures.css'
 import './styles/tail.css'
+import './styles/search.css'
+import './styles/timeline.css'
 
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root')

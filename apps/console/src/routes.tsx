@@ -1,5 +1,5 @@
-import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router'
-import { CapturePage } from './captures/capture-page.tsx'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import { readCaptureView } from './captures/capture-view.ts'
 import { CapturesPage } from './captures/captures-page.tsx'
 import { StartPage } from './captures/start-page.tsx'
 import { readListSearch } from './captures/list-view.ts'
@@ -40,7 +40,13 @@ const captures = createRoute({
   component: CapturesPage,
 })
 const newCapture = createRoute({ getParentRoute: () => session, path: 'captures/new', component: StartPage })
-const capture = createRoute({ getParentRoute: () => session, path: 'captures/$captureId', component: CapturePage })
+const capture = createRoute({
+  getParentRoute: () => session,
+  path: 'captures/$captureId',
+  validateSearch: readCaptureView,
+  // The largest page, with the chart and the parser of lines: whoever looks at the fleet need not wait for it.
+  component: lazyRouteComponent(() => import('./captures/capture-page.tsx'), 'CapturePage'),
+})
 
 /** Every page has an address that can be shared within the installation. */
 export const router = createRouter({

@@ -37,7 +37,6 @@ consoleTest(
     expect(await page.locator('.line').count()).toBeLessThan(120)
     await expect.poll(() => page.locator('.segments tbody .mark-busy').count()).toBeGreaterThanOrEqual(3)
     await expect.poll(() => page.locator('.facts dd').first().textContent()).not.toBe('0')
-    await screenshot(page, 'console-capture')
 
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.getByText('paused', { exact: true }).waitFor()
@@ -49,6 +48,7 @@ consoleTest(
     expect(await receivedOn(page)).toBe(paused)
     await page.keyboard.press('p')
     await expect.poll(() => receivedOn(page), { timeout: 10_000 }).toBeGreaterThan(paused)
+    await screenshot(page, 'console-capture')
 
     await page.getByRole('button', { name: 'Stop' }).click()
     await page.locator('.capture-status').getByText('completed').waitFor()
@@ -60,7 +60,8 @@ consoleTest(
     await page.getByLabel('The chosen line').waitFor()
 
     const download = page.waitForEvent('download')
-    await page.getByRole('link', { name: 'Export JSON lines' }).click()
+    await page.getByText('Export', { exact: true }).click()
+    await page.getByRole('link', { name: 'JSON lines' }).click()
     expect((await download).suggestedFilename()).toMatch(/^capture-[0-9a-f-]{36}\.jsonl$/)
 
     await page.getByRole('navigation').getByRole('link', { name: 'Captures' }).click()

@@ -1,14 +1,23 @@
-import { mayDo, type Capture, type ExportFormat, type Role } from '@sonde/contracts'
+import { mayDo, type Capture, type Role } from '@sonde/contracts'
 import { ErrorNotice } from '../ui/error-notice.tsx'
 import { inert } from '../ui/inert.ts'
 import { Mark } from '../ui/mark.tsx'
 import { Ago, useNow } from '../ui/time.tsx'
 import { formatBytes, formatCount, formatDuration, shortId } from '../ui/units.ts'
 import { CAPTURE_TONE, elapsedMs, POLICY_WORDS, reasonWords } from './capture-words.ts'
+import type { LineChoice } from './line-choice.ts'
+import { ExportMenu } from './export-menu.tsx'
 import { useStopCapture } from './queries.ts'
 
+interface CaptureHeaderProps {
+  capture: Capture
+  role: Role | undefined
+  /** The lines that an export is of. */
+  choice: LineChoice
+}
+
 /** How a capture stands, and what can be done with it. */
-export const CaptureHeader = ({ capture, role }: { capture: Capture; role: Role | undefined }) => {
+export const CaptureHeader = ({ capture, role, choice }: CaptureHeaderProps) => {
   const stop = useStopCapture()
   const now = useNow()
   const elapsed = elapsedMs(capture, now)
@@ -27,7 +36,7 @@ export const CaptureHeader = ({ capture, role }: { capture: Capture; role: Role 
         </p>
         <span className="actions">
           {role !== undefined && mayDo(role, 'capture.export') ? (
-            <ExportLinks captureId={capture.id} />
+            <ExportMenu captureId={capture.id} choice={choice} />
           ) : (
             <span className="quiet">Viewers cannot export</span>
           )}
@@ -63,6 +72,12 @@ export const CaptureHeader = ({ capture, role }: { capture: Capture; role: Role 
             <Ago at={capture.startedAt ?? capture.createdAt} />
           </dd>
         </div>
+        {capture.startSkewMs !== null && (
+          <div>
+            <dt>Began within</dt>
+            <dd>{formatDuration(capture.startSkewMs)}</dd>
+          </div>
+        )}
         <div>
           <dt>Redaction</dt>
           <dd>
@@ -73,21 +88,3 @@ export const CaptureHeader = ({ capture, role }: { capture: Capture; role: Role 
     </header>
   )
 }
-
-/** By name and not from the contracts' table, which would bring all their schemas into the page's script. */
-const EXPORTS: readonly (readonly [ExportFormat, string])[] = [
-  ['raw', 'raw'],
-  ['jsonl', 'JSON lines'],
-  ['csv', 'CSV'],
-  ['parquet', 'Parquet'],
-]
-
-const ExportLinks = ({ captureId }: { captureId: string }) => (
-  <>
-    {EXPORTS.map(([format, words]) => (
-      <a key={format} className="button" href={`/export/captures/${captureId}?format=${format}`} download>
-        Export {words}
-      </a>
-    ))}
-  </>
-)

@@ -64,3 +64,11 @@ export const useStartCapture = () => {
     onSuccess: ({ capture }) => keepCapture(client, capture),
   })
 }
+
+/** What captures of a session that start now keep of each line. */
+export const usePolicy = (sessionId: string) =>
+  useQuery({
+    queryKey: ['policy', sessionId],
+    queryFn: () => rpc.policies.get.query({ sessionId }),
+    staleTime: 10_000,
+  })

@@ -36,6 +36,13 @@ test('what was typed is asked for, in a form that the server takes', () => {
   expect(captureStartInput.safeParse(input).success).toBe(true)
 })
 
+test('a whole cluster is asked for by its id', () => {
+  const { input } = read({ scope: 'cluster', clusterId: SESSION })
+  expect(input?.scope).toEqual({ kind: 'cluster', clusterId: SESSION })
+  expect(captureStartInput.safeParse(input).success).toBe(true)
+  expect(read({ scope: 'cluster' }).problems).toEqual({ clusterId: 'Choose a cluster.' })
+})
+
 test('each field that is wrong says so', () => {
   expect(read({ seconds: '', mebibytes: 'much', lines: '0', scope: 'targets' }).problems).toEqual({
     seconds: 'Type a number.',

@@ -1,8 +1,10 @@
-import { CAPTURE_LIMITS, type CaptureStartInput } from '@sonde/contracts'
+import { CAPTURE_LIMITS, type CaptureStartInput, type Scope } from '@sonde/contracts'
 
 /** What the form holds, as it was typed. */
 export interface StartFields {
-  scope: 'primaries' | 'targets'
+  scope: 'primaries' | 'cluster' | 'targets'
+  /** Of the scope `cluster`. */
+  clusterId: string
   targetIds: readonly string[]
   seconds: string
   /** MiB; empty for the server's default. */
@@ -15,6 +17,7 @@ export interface StartFields {
 
 export const EMPTY_FIELDS: StartFields = {
   scope: 'primaries',
+  clusterId: '',
   targetIds: [],
   seconds: String(CAPTURE_LIMITS.durationMs.default / 1000),
   mebibytes: '',
@@ -29,6 +32,20 @@ const numberIn = (text: string, { min, max }: { min: number; max: number }, unit
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value)) return 'Type a number.'
   return value < min || value > max ? `From ${min} to ${max.toLocaleString('en')} ${unit}.` : value
+}
+
+/** Of a longer capture one is asked whether it is meant, in milliseconds. */
+export const LONG_MS = 300_000
+
+const scopeOf = ({ scope, clusterId, targetIds }: StartFields): Scope => {
+  switch (scope) {
+    case 'primaries':
+      return { kind: 'primaries' }
+    case 'cluster':
+      return { kind: 'cluster', clusterId }
+    case 'targets':
+      return { kind: 'targets', targetIds: [...targetIds] }
+  }
 }
 
 /** The start that the fields ask for, or what is wrong with each. The role's own bounds are the server's to say. */
@@ -52,14 +69,14 @@ export const readFields = (
   const lines =
     fields.lines.trim() === '' ? undefined : read('lines', { min: lineCap.min, max: lineCap.owner }, 'lines')
   if (fields.scope === 'targets' && fields.targetIds.length === 0) problems.targetIds = 'Choose at least one target.'
+  if (fields.scope === 'cluster' && fields.clusterId === '') problems.clusterId = 'Choose a cluster.'
   if (Object.keys(problems).length > 0) return { input: undefined, problems }
   const reason = fields.reason.trim()
   return {
     problems: undefined,
     input: {
       sessionId,
-      scope:
-        fields.scope === 'primaries' ? { kind: 'primaries' } : { kind: 'targets', targetIds: [...fields.targetIds] },
+      scope: scopeOf(fields),
       require: fields.require,
       durationMs: Math.round(seconds * 1000),
       ...(mebibytes !== undefined && { byteCap: Math.round(mebibytes * 2 ** 20) }),

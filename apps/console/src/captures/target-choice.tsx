@@ -1,51 +1,78 @@
-import type { Target } from '@sonde/contracts'
-import { useMemo } from 'react'
-import { addressOf, isPrimaryOfFleet, slotWords } from '../targets/target-words.ts'
+import type { TargetList } from '@sonde/contracts'
+import { addressOf, slotWords } from '../targets/target-words.ts'
 import { Mark, SyntheticTag } from '../ui/mark.tsx'
 import { shortId } from '../ui/units.ts'
-import type { StartFields } from './start-input.ts'
+import type { Prospect } from './preflight.ts'
+import type { StartFields, StartProblems } from './start-input.ts'
 
 interface TargetChoiceProps {
-  targets: Target[]
+  list: TargetList
   fields: StartFields
-  problem: string | undefined
+  /** Of the targets that are chosen. */
+  prospects: readonly Prospect[]
+  problems: StartProblems
   onChange: (changed: Partial<StartFields>) => void
 }
 
 /** Which targets a capture is of, and for each whether it can take part now. */
-export const TargetChoice = ({ targets, fields, problem, onChange }: TargetChoiceProps) => {
-  const primaries = useMemo(() => targets.filter(isPrimaryOfFleet), [targets])
-  const isAll = fields.scope === 'primaries'
-  const chosen = new Set(isAll ? primaries.map(({ id }) => id) : fields.targetIds)
-  const ready = targets.filter((target) => chosen.has(target.id) && obstacleOf(target) === undefined).length
+export const TargetChoice = ({ list, fields, prospects, problems, onChange }: TargetChoiceProps) => {
+  const chosen = new Map(prospects.map((prospect) => [prospect.target.id, prospect]))
+  const ready = prospects.filter(({ willTakePart }) => willTakePart).length
+  const problem = problems.targetIds ?? problems.clusterId
+  const clusterId = fields.clusterId || (list.clusters[0]?.id ?? '')
   const toggle = (id: string) =>
     onChange({ targetIds: chosen.has(id) ? fields.targetIds.filter((each) => each !== id) : [...fields.targetIds, id] })
   return (
     <fieldset>
       <legend>What</legend>
       <label className="check">
-        <input type="radio" name="scope" checked={isAll} onChange={() => onChange({ scope: 'primaries' })} /> All
-        primaries
+        <input
+          type="radio"
+          name="scope"
+          checked={fields.scope === 'primaries'}
+          onChange={() => onChange({ scope: 'primaries' })}
+        />{' '}
+        All primaries
       </label>
+      {list.clusters.length > 0 && (
+        <label className="check">
+          <input
+            type="radio"
+            name="scope"
+            checked={fields.scope === 'cluster'}
+            onChange={() => onChange({ scope: 'cluster', clusterId })}
+          />{' '}
+          A whole cluster
+        </label>
+      )}
       <label className="check">
         <input
           type="radio"
           name="scope"
-          checked={!isAll}
-          onChange={() => onChange({ scope: 'targets', targetIds: [...chosen] })}
+          checked={fields.scope === 'targets'}
+          onChange={() => onChange({ scope: 'targets', targetIds: [...chosen.keys()] })}
         />{' '}
         Chosen targets
       </label>
+      {fields.scope === 'cluster' && (
+        <select aria-label="Cluster" value={clusterId} onChange={({ target }) => onChange({ clusterId: target.value })}>
+          {list.clusters.map(({ id }) => (
+            <option key={id} value={id}>
+              cluster {shortId(id)}
+            </option>
+          ))}
+        </select>
+      )}
       <ul className="choice" aria-label="Targets" tabIndex={0}>
-        {targets.map((target) => {
-          const obstacle = obstacleOf(target)
+        {list.targets.map((target) => {
+          const prospect = chosen.get(target.id)
           return (
             <li key={target.id}>
               <label>
                 <input
                   type="checkbox"
-                  checked={chosen.has(target.id)}
-                  disabled={isAll}
+                  checked={prospect !== undefined}
+                  disabled={fields.scope !== 'targets'}
                   onChange={() => toggle(target.id)}
                 />{' '}
                 <code>{addressOf(target)}</code>
@@ -54,12 +81,7 @@ export const TargetChoice = ({ targets, fields, problem, onChange }: TargetChoic
               <span className="quiet">
                 {target.role} {slotWords(target.slots)}
               </span>
-              {chosen.has(target.id) &&
-                (obstacle === undefined ? (
-                  <Mark tone="good" text="will take part" />
-                ) : (
-                  <Mark tone="warn" text={obstacle} />
-                ))}
+              {prospect && <Mark tone={prospect.willTakePart ? 'good' : 'warn'} text={prospect.words} />}
             </li>
           )
         })}
@@ -74,11 +96,4 @@ export const TargetChoice = ({ targets, fields, problem, onChange }: TargetChoic
       )}
     </fieldset>
   )
-}
-
-/** Why a target will probably not take part; the server decides when the capture starts. */
-const obstacleOf = ({ nodeIds, health, heldBy }: Target): string | undefined => {
-  if (nodeIds.length === 0) return 'no node reads it'
-  if (health === 'unhealthy') return 'unhealthy'
-  return heldBy === null ? undefined : `held by capture ${shortId(heldBy)}`
 }

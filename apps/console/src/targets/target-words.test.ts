@@ -1,6 +1,5 @@
-import type { Target } from '@sonde/contracts'
 import { expect, test } from 'vitest'
-import { addressOf, isPrimaryOfFleet, slotWords } from './target-words.ts'
+import { addressOf, slotWords } from './target-words.ts'
 
 test('an address is told as a client would write it, and safe to show', () => {
   expect(addressOf({ host: '10.0.0.1', port: 6379 })).toBe('10.0.0.1:6379')
@@ -17,14 +16,4 @@ test('slots are told as ranges', () => {
       [7000, 7000],
     ]),
   ).toBe('0-5460 7000')
-})
-
-test('all primaries are reachable standalone primaries and slot owners', () => {
-  const target = (fields: object) =>
-    ({ role: 'primary', clusterId: null, nodeIds: [], slots: [], ...fields }) as unknown as Target
-  expect(isPrimaryOfFleet(target({ nodeIds: ['n'] }))).toBe(true)
-  expect(isPrimaryOfFleet(target({}))).toBe(false)
-  expect(isPrimaryOfFleet(target({ role: 'replica', nodeIds: ['n'] }))).toBe(false)
-  expect(isPrimaryOfFleet(target({ clusterId: 'c', slots: [[0, 1]] }))).toBe(true)
-  expect(isPrimaryOfFleet(target({ clusterId: 'c', nodeIds: ['n'] }))).toBe(false)
 })

@@ -11,7 +11,3 @@ export const slotWords = (slots: Target['slots']): string =>
   slots.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(' ')
 
 export const HEALTH_TONE: Record<TargetHealth, Tone> = { healthy: 'good', suspect: 'warn', unhealthy: 'bad' }
-
-/** Whether a capture of all primaries means this target; the server has the last word. */
-export const isPrimaryOfFleet = (target: Target): boolean =>
-  target.role === 'primary' && (target.clusterId === null ? target.nodeIds.length > 0 : target.slots.length > 0)

@@ -5,6 +5,11 @@ import { Mark, type Tone } from '../../ui/mark.tsx'
 import { inert } from '../../ui/inert.ts'
 import { useStore } from '../../ui/store.ts'
 import { formatCount, zoneName } from '../../ui/units.ts'
+import { columnsText } from '../capture-view.ts'
+import type { LineChoice } from '../line-choice.ts'
+import type { ChangeView } from '../filter/filter-bar.tsx'
+import { ColumnChoice } from './column-choice.tsx'
+import { tailNotices } from './tail-notices.ts'
 import { TailRows } from './tail-rows.tsx'
 import { isTailOver, type TailStatus } from './tail-status.ts'
 import type { Tail, TailView } from './tail-store.ts'
@@ -20,23 +25,31 @@ const SHOWN: Record<TailStatus, { tone: Tone; text: string }> = {
   closed: { tone: 'off', text: 'closed' },
 }
 
-/** The lines of a capture as they are stored. */
-export const TailPanel = ({ capture }: { capture: Capture }) => {
-  const tail = useTail(capture.id)
-  return tail && <OpenTail tail={tail} capture={capture} />
+interface TailPanelProps {
+  capture: Capture
+  choice: LineChoice
+  onChange: ChangeView
 }
 
-const OpenTail = ({ tail, capture }: { tail: Tail; capture: Capture }) => {
+/** The chosen lines of a capture as they are stored. */
+export const TailPanel = (props: TailPanelProps) => {
+  const { filter, segments } = props.choice
+  const tail = useTail({ captureId: props.capture.id, filter, segments })
+  return tail && <OpenTail tail={tail} {...props} />
+}
+
+const OpenTail = ({ tail, capture, choice, onChange }: TailPanelProps & { tail: Tail }) => {
   const view = useStore(tail.view)
   const [isFollowing, setFollowing] = useState(true)
   const isPaused = view.status === 'paused'
   const toggle = isPaused ? tail.resume : tail.pause
   useShortcuts({ p: toggle, f: () => setFollowing((before) => !before) })
   const { tone, text } = SHOWN[view.status]
+  // Of the moment at which the tail was opened.
+  const [linesBefore] = useState(() => (capture.status === 'running' ? linesOf(capture, choice.segments) : 0))
   return (
-    <section className="tail" aria-labelledby="tail-title">
+    <section className="tail" aria-label="Tail">
       <div className="tail-bar">
-        <h2 id="tail-title">Lines</h2>
         <span role="status">
           <Mark tone={tone} text={text} />
         </span>
@@ -52,6 +65,7 @@ const OpenTail = ({ tail, capture }: { tail: Tail; capture: Capture }) => {
         <label className="check" title="Key f">
           <input type="checkbox" checked={isFollowing} onChange={({ target }) => setFollowing(target.checked)} /> Follow
         </label>
+        <ColumnChoice columns={choice.columns} onChange={(columns) => onChange({ columns: columnsText(columns) })} />
         <TailCount view={view} />
         <span className="quiet zone">times in {zoneName()}</span>
       </div>
@@ -65,10 +79,27 @@ const OpenTail = ({ tail, capture }: { tail: Tail; capture: Capture }) => {
           </p>
         </div>
       )}
-      <TailRows capture={capture} view={view} isFollowing={isFollowing} onFollow={setFollowing} />
+      {tailNotices(capture, linesBefore).map((notice) => (
+        <p key={notice} className="tail-notice">
+          {notice}
+        </p>
+      ))}
+      <TailRows
+        capture={capture}
+        view={view}
+        columns={choice.columns}
+        isNarrowed={choice.filter !== '' || choice.segments.length > 0}
+        isFollowing={isFollowing}
+        onFollow={setFollowing}
+      />
     </section>
   )
 }
+
+const linesOf = (capture: Capture, segments: readonly number[]): number =>
+  capture.segments
+    .filter(({ segmentNo }) => segments.length === 0 || segments.includes(segmentNo))
+    .reduce((total, { lineCount }) => total + lineCount, 0)
 
 const TailCount = ({ view: { received, rows, trimmed } }: { view: TailView }) => (
   <span className="quiet" data-testid="tail-count">

@@ -1,27 +1,25 @@
 import type { Capture, TailRow } from '@sonde/contracts'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useLayoutEffect, useRef, useState } from 'react'
-import { addressOf } from '../../targets/target-words.ts'
-import { formatEventTime } from '../../ui/units.ts'
-import { segmentClass } from '../segment-colour.ts'
-import { parseRow, rowKey } from './parse-row.ts'
+import type { LineColumn } from '../capture-view.ts'
+import { labelOf, Line, ROW_PX } from './line.tsx'
+import { rowKey } from './parse-row.ts'
 import { RowDetail } from './row-detail.tsx'
 import type { TailView } from './tail-store.ts'
-
-/** Height of a row in pixels; the style sheet sets the same. */
-const ROW_PX = 22
-/** Characters of a line that its row holds; the rest is in its detail. */
-const ROW_CHARS = 1000
 
 interface TailRowsProps {
   capture: Capture
   view: TailView
+  columns: readonly LineColumn[]
+  /** Whether only some of the lines are asked for. */
+  isNarrowed: boolean
   isFollowing: boolean
   onFollow: (isFollowing: boolean) => void
 }
 
 /** The kept lines; only those in sight are drawn. Scrolling up stops following, scrolling to the end follows again. */
-export const TailRows = ({ capture, view, isFollowing, onFollow }: TailRowsProps) => {
+export const TailRows = (props: TailRowsProps) => {
+  const { capture, view, columns, isNarrowed, isFollowing, onFollow } = props
   const { rows, trimmed } = view
   const box = useRef<HTMLDivElement>(null)
   const [chosen, setChosen] = useState<TailRow | null>(null)
@@ -68,72 +66,29 @@ export const TailRows = ({ capture, view, isFollowing, onFollow }: TailRowsProps
         onTouchMove={onAwayFromEnd}
         onKeyDown={({ key }) => /^(ArrowUp|PageUp|Home)$/.test(key) && onAwayFromEnd()}
       >
-        {rows.length === 0 && <p className="state">{emptyWords(view, capture)}</p>}
+        {rows.length === 0 && <p className="state">{emptyWords(view, { capture, isNarrowed })}</p>}
         <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
           {virtual.getVirtualItems().map(({ index, key, start }) => {
             const row = rows[index]
             return (
               row && (
                 <div key={key} className="tail-row" style={{ transform: `translateY(${start}px)` }}>
-                  <Line row={row} capture={capture} isChosen={row === chosen} onChoose={setChosen} />
+                  <Line row={row} capture={capture} columns={columns} isChosen={row === chosen} onChoose={setChosen} />
                 </div>
               )
             )
           })}
         </div>
       </div>
-      {chosen && <RowDetail row={chosen} label={labelOf(capture, chosen)} onClose={() => setChosen(null)} />}
+      {chosen && <RowDetail row={chosen} label={labelOf(capture, chosen.segmentNo)} onClose={() => setChosen(null)} />}
     </>
   )
 }
 
-const emptyWords = ({ status }: TailView, capture: Capture): string => {
+const emptyWords = ({ status }: TailView, asked: { capture: Capture; isNarrowed: boolean }): string => {
   if (status === 'connecting') return 'Connecting…'
-  if (capture.status === 'running')
+  if (asked.isNarrowed) return 'No line that was read so far is in the chosen segments and matches the filter.'
+  if (asked.capture.status === 'running')
     return 'No line is stored yet. They show about two seconds after the server ran them.'
   return 'No lines were captured.'
-}
-
-const labelOf = ({ segments }: Capture, { segmentNo }: TailRow): string => {
-  const segment = segments.find((each) => each.segmentNo === segmentNo)
-  return segment ? addressOf({ host: segment.targetHost, port: segment.targetPort }) : `segment ${segmentNo}`
-}
-
-interface LineProps {
-  row: TailRow
-  capture: Capture
-  isChosen: boolean
-  onChoose: (row: TailRow | null) => void
-}
-
-const Line = ({ row, capture, isChosen, onChoose }: LineProps) => {
-  const { verb, args, db, source, error } = parseRow(row)
-  const label = labelOf(capture, row)
-  const time = formatEventTime(row.eventUs)
-  return (
-    <button
-      type="button"
-      className="line"
-      tabIndex={-1}
-      aria-pressed={isChosen}
-      onClick={() => onChoose(isChosen ? null : row)}
-    >
-      <span className="line-time">
-        {time.slice(0, 8)}
-        <span className="wide">{time.slice(8)}</span>
-      </span>
-      <span className={`line-segment segment-label ${segmentClass(row.segmentNo)}`} title={label}>
-        {row.segmentNo} <span className="wide">{label}</span>
-      </span>
-      <span className="line-client" title={source}>
-        {source}
-        {db !== '' && db !== '0' ? ` db${db}` : ''}
-      </span>
-      <span className="line-text">
-        {error !== undefined && <span className="bad">[{error}] </span>}
-        {verb !== '' && <b>{verb} </b>}
-        {args.length > ROW_CHARS ? `${args.slice(0, ROW_CHARS)}…` : args}
-      </span>
-    </button>
-  )
 }
