@@ -154,7 +154,7 @@ const sideTable = ({ a, b }: AnalysisDiff, names: Names): ReportTable => ({
     { title: 'LINES', align: 'right' },
     { title: '/S', align: 'right' },
     { title: 'TIME', align: 'right' },
-    { title: 'BYTES A LINE', align: 'right' },
+    { title: 'ARGUMENT BYTES A LINE', align: 'right' },
   ],
   rows: [sideRow(names.a, a), sideRow(names.b, b)],
   more: 0,

@@ -52,8 +52,7 @@ export const FleetTable = (props: FleetTableProps) => {
   const currentIndex = current === undefined ? -1 : nodes.findIndex(({ nodeId }) => nodeId === current)
   useEffect(() => {
     if (currentIndex >= 0) virtual.scrollToIndex(currentIndex, { align: 'auto' })
-    // Only when the mark moves: a refresh must not scroll back to it.
-    // oxlint-disable-next-line react-hooks/exhaustive-deps
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- only when the mark moves: a refresh must not scroll back to it
   }, [current])
   const before = items[0]?.start ?? 0
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0)

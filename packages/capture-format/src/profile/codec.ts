@@ -1,4 +1,5 @@
 import { SondeError } from '@sonde/contracts'
+import { ByteReader } from '../byte-reader.ts'
 import { ByteWriter } from '../byte-writer.ts'
 import { PROFILE_COUNTS, PROFILE_TABLES, Profile, SLOT_COUNTS, TABLE_NAMES } from './profile.ts'
 import type { TopCounts } from './top-counts.ts'
@@ -46,38 +47,6 @@ const encodeTable = (out: ByteWriter, table: TopCounts): void => {
 const malformed = (what: string): SondeError =>
   new SondeError('analysis.profile_malformed', { message: `A profile of the capture cannot be read: ${what}.` })
 
-class Reader {
-  readonly #bytes: Uint8Array
-  #pos = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  get isAtEnd(): boolean {
-    return this.#pos === this.#bytes.length
-  }
-
-  number(name: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    let value = 0
-    for (let unit = 1; ; unit *= 128) {
-      const byte = this.#bytes[this.#pos]
-      if (byte === undefined) throw malformed(`it ends in ${name}`)
-      this.#pos += 1
-      value += (byte % 128) * unit
-      if (value > max) throw malformed(`${name} is out of range`)
-      if (byte < 128) return value
-    }
-  }
-
-  text(name: string, longest: number): Uint8Array {
-    const length = this.number(name, longest)
-    if (this.#pos + length > this.#bytes.length) throw malformed(`it ends in ${name}`)
-    this.#pos += length
-    return this.#bytes.subarray(this.#pos - length, this.#pos)
-  }
-}
-
 /**
  * Adds what {@link encodeProfile} wrote to `into`. Throws `analysis.profile_malformed`, with `into` in any state, for anything else, and
  * for a version that is not known here.
@@ -86,7 +55,7 @@ class Reader {
  */
 export const decodeProfile = (bytes: Uint8Array, into: Profile = new Profile()): Profile => {
   if (bytes.length > MAX_BYTES) throw malformed(`it has ${bytes.length} bytes, ${MAX_BYTES} are allowed`)
-  const read = new Reader(bytes)
+  const read = new ByteReader(bytes, malformed)
   const version = read.number('version')
   if (version !== VERSION) throw malformed(`version ${version} is not known here`)
   for (const name of PROFILE_COUNTS) into[name] += read.number(name)
@@ -106,12 +75,12 @@ export const decodeProfile = (bytes: Uint8Array, into: Profile = new Profile()):
   return into
 }
 
-const decodeTable = (read: Reader, table: TopCounts, name: keyof typeof PROFILE_TABLES): void => {
+const decodeTable = (read: ByteReader, table: TopCounts, name: keyof typeof PROFILE_TABLES): void => {
   const { keep, longest } = PROFILE_TABLES[name]
   table.mergeTotals({ total: read.number(name), floor: read.number(name), tooLong: read.number(name) })
   for (let left = read.number(name, keep); left > 0; left -= 1) {
     table.mergeRow({
-      text: read.text(name, longest),
+      text: read.bytes(name, read.number(name, longest)),
       excess: read.number(name),
       least: read.number(name),
       bytes: read.number(name),
